@@ -1,0 +1,71 @@
+/** A git repository as the rest of modforge sees it, wherever it lies: refs, a commit, a file, a snapshot, a push. */
+import type { Commit } from './commit.ts';
+import type { ObjectId } from './object-id.ts';
+import type { PackedObject } from './packed-object.ts';
+import type { RefName } from './ref-name.ts';
+
+/** A ref and what it points to; `peeled` is the object behind an annotated tag, where it is one. */
+export interface Ref {
+  readonly name: RefName;
+  readonly id: ObjectId;
+  readonly peeled?: ObjectId;
+}
+
+export interface Refs {
+  /** Refs under the prefixes asked for, by full name. */
+  readonly byName: ReadonlyMap<RefName, Ref>;
+  /** The branch that HEAD names, whether it exists yet or not. */
+  readonly head: RefName | undefined;
+}
+
+/** One step of a push: `from` is what the ref must be now (undefined: absent), `to` what it becomes (undefined: deleted). */
+export interface RefUpdate {
+  readonly name: RefName;
+  readonly from: ObjectId | undefined;
+  readonly to: ObjectId | undefined;
+}
+
+/** Git's modes of files: a plain file, an executable one, a symbolic link, a submodule. */
+export type FileMode = '100644' | '100755' | '120000' | '160000';
+
+export interface SnapshotFile {
+  /** The path in the tree, its parts separated by `/`. */
+  readonly path: string;
+  readonly mode: FileMode;
+  readonly id: ObjectId;
+  /** The blob's bytes; empty for a submodule. */
+  readonly content: Buffer;
+}
+
+/** A commit and every file of its tree, in the tree's order. The content is produced as it is asked for. */
+export interface Snapshot {
+  readonly commit: Commit;
+  readonly files: AsyncIterable<SnapshotFile>;
+}
+
+export interface Push {
+  /** The new objects; they and what the repository has must hold all that the new tips need. */
+  readonly objects: readonly PackedObject[];
+  /** All of them happen or none; their order is the order in which they become visible where the store has no transactions. */
+  readonly updates: readonly RefUpdate[];
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Every method throws RepositoryNotFound where the caller may not see the repository or there is none,
+ * CredentialsRefused where the credentials are wrong, and GitUnavailable where the store does not answer.
+ */
+export interface Remote {
+  /** Where people clone it, for provenance; undefined where it has no address of its own. */
+  readonly url: string | undefined;
+  /** Refs whose full name begins with one of `prefixes`, and HEAD. */
+  refs(options: { prefixes: readonly string[]; signal: AbortSignal }): Promise<Refs>;
+  /** Throws ObjectMissing, or CorruptObject where the object is no commit or is damaged. */
+  commit(id: ObjectId, signal: AbortSignal): Promise<Commit>;
+  /** The bytes of the file at `path` in the commit's tree, undefined where it has none; throws as `commit`. */
+  file(commit: ObjectId, path: string, signal: AbortSignal): Promise<Buffer | undefined>;
+  /** Throws as `commit`; iterating over the files throws as well. */
+  snapshot(commit: ObjectId, signal: AbortSignal): Promise<Snapshot>;
+  /** Throws RefMoved where a ref is not what it must be, PushRefused where the store will not take it. */
+  push(push: Push): Promise<void>;
+}
