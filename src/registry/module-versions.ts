@@ -1,0 +1,46 @@
+/** Which versions a module has: a version exists exactly when its tag exists. */
+
+import type { ObjectId } from '../git/object-id.ts';
+import type { Refs } from '../git/remote.ts';
+import type { ModulePath } from '../gomod/module-path.ts';
+import { isPseudoVersion } from '../gomod/pseudo-version.ts';
+import { prereleaseOf } from '../gomod/semver.ts';
+import { checkPathVersion, compareVersions, isVersion, type Version } from '../gomod/version.ts';
+import { makeMarker, markerRef } from './marker.ts';
+import type { Place } from './place-module.ts';
+
+/** The module's versions and the commits that their tags point to, lowest first. */
+export type ModuleVersions = ReadonlyMap<Version, ObjectId>;
+
+/** Who a repository belongs to, by its refs alone. */
+export type Ownership = 'empty' | 'managed' | 'managed for another path' | 'source';
+
+/** Decides by the marker, whose id is known beforehand for every path. */
+export function ownershipOf(refs: Refs, place: Place): Ownership {
+  const marker = refs.byName.get(markerRef);
+  if (marker !== undefined) return marker.id === makeMarker(place.rootPath).id ? 'managed' : 'managed for another path';
+  return refs.byName.size === 0 ? 'empty' : 'source';
+}
+
+/** The versions of `module` among the refs of its repository: canonical, and of the path's own major version. */
+export function moduleVersions(refs: Refs, place: Place, module: ModulePath): ModuleVersions {
+  if (ownershipOf(refs, place) === 'managed for another path') return new Map();
+  const prefix = place.subdir === '' ? 'refs/tags/' : `refs/tags/${place.subdir}/`;
+  const found: [Version, ObjectId][] = [];
+  for (const ref of refs.byName.values()) {
+    const version = ref.name.startsWith(prefix) ? ref.name.slice(prefix.length) : '';
+    if (isVersion(version) && checkPathVersion(module, version) === undefined)
+      found.push([version, ref.peeled ?? ref.id]);
+  }
+  return new Map(found.sort(([a], [b]) => compareVersions(a, b)));
+}
+
+/** What `@latest` means: the highest release, else the highest pre-release, else the highest pseudo-version. */
+export function latestOf(versions: Iterable<Version>): Version | undefined {
+  const rank = (version: Version) => (isPseudoVersion(version) ? 0 : prereleaseOf(version) !== '' ? 1 : 2);
+  let latest: Version | undefined;
+  for (const version of versions) {
+    if (latest === undefined || rank(version) >= rank(latest)) latest = version;
+  }
+  return latest;
+}

@@ -1,0 +1,235 @@
+/** Publishing: parse → check → place → one push. The tag is the lock: of all who publish a version, one push of it wins. */
+import type { Caller } from '../forge/credentials.ts';
+import { buildTree } from '../git/build-tree.ts';
+import { type Commit, encodeCommit } from '../git/commit.ts';
+import { RefMoved, RepositoryNotFound } from '../git/errors.ts';
+import type { ObjectId } from '../git/object-id.ts';
+import { type PackedObject, packObject } from '../git/packed-object.ts';
+import { isRefName, parseRefName, type RefName, tagRef } from '../git/ref-name.ts';
+import type { Refs, RefUpdate, Remote } from '../git/remote.ts';
+import type { H1 } from '../gomod/h1.ts';
+import type { ModulePath } from '../gomod/module-path.ts';
+import { isPseudoVersion } from '../gomod/pseudo-version.ts';
+import { majorOf } from '../gomod/semver.ts';
+import { compareVersions, type Version } from '../gomod/version.ts';
+import { assertNever } from './assert-never.ts';
+import type { Content } from './content.ts';
+import { mainRef } from './default-branch.ts';
+import { deletedRef, readDeleted } from './deleted-version.ts';
+import { InvalidUpload, NotAllowed, PublishConflict } from './errors.ts';
+import { makeMarker, markerRef, readMarker } from './marker.ts';
+import { moduleVersions, ownershipOf } from './module-versions.ts';
+import { type Place, tagOf } from './place-module.ts';
+import { readUpload, type Upload, type UploadTarget } from './read-upload.ts';
+import type { Repositories } from './repositories.ts';
+import { inModule, type VersionContents } from './version-content.ts';
+import { formatRecord, parseRecord, publisher } from './version-record.ts';
+
+export interface PublishRequest {
+  readonly owner: string;
+  readonly caller: Caller;
+  readonly body: Buffer;
+  /** What the request's path says the zip is, if it says so. */
+  readonly expected: UploadTarget | undefined;
+}
+
+export interface Published {
+  readonly module: ModulePath;
+  readonly version: Version;
+  readonly zipHash: H1;
+  readonly info: Content;
+  readonly warnings: readonly string[];
+  readonly place: Place;
+}
+
+export interface PublishOptions {
+  readonly repositories: Repositories;
+  readonly contents: VersionContents;
+  /** What may be published where a version was deleted: anything, or the same content again. */
+  readonly republish: 'any' | 'same';
+}
+
+/** How often refs are read again after somebody else was faster; the second time only the tag itself can be lost. */
+const attempts = 4;
+
+/**
+ * Throws InvalidUpload, PublishConflict, NotAllowed, CredentialsNeeded, NotFound for an owner that is not served, and what
+ * the forge and the remote throw.
+ */
+export async function publishVersion(
+  { owner, caller, body, expected }: PublishRequest,
+  { repositories, contents, republish }: PublishOptions,
+  signal: AbortSignal,
+): Promise<Published> {
+  repositories.servedOwner(owner);
+  const login = await repositories.login(caller, signal);
+  const upload = await readUpload(body, expected, signal);
+  const { module, version } = upload;
+  const place = repositories.place(owner, module);
+  const tag = tagRefOf(place, version);
+  const remote = repositories.forge.remote(place, caller);
+  const tree = buildTree(upload.files.map(({ path, id }) => ({ path: inModule(place, path), mode: '100644', id })));
+
+  for (let attempt = 1; ; attempt++) {
+    const refs = await refsToWrite();
+    await checkMayPublish(refs);
+    const parent = parentOf(refs, place, upload);
+    const now = Math.floor(Date.now() / 1000);
+    const person = publisher(login.name, repositories.forge.host, now);
+    const message = formatRecord(upload);
+    const content = { tree: tree.id, parents: parent ? [parent] : [], author: person, committer: person, message };
+    const packed = packObject('commit', encodeCommit(content));
+    try {
+      const isFirst = ownershipOf(refs, place) === 'empty';
+      const first = isFirst ? firstUpdates(place, packed.id) : { updates: [], objects: [] };
+      await remote.push({
+        objects: [...upload.blobs, ...tree.trees, packed, ...first.objects],
+        updates: [...first.updates, { name: tag, from: undefined, to: packed.id }],
+        signal,
+      });
+    } catch (error) {
+      repositories.forget(place);
+      if (error instanceof RefMoved && attempt < attempts) continue;
+      throw error;
+    }
+    repositories.forget(place);
+    const commit: Commit = { id: packed.id, ...content };
+    const { info } = contents.prime({ module, version, commit: packed.id, place, remote }, commit, upload.goMod);
+    return { module, version, zipHash: upload.zipHash, info, warnings: upload.warnings, place };
+  }
+
+  /** The refs as they are now, of a repository that is made if there is none. */
+  async function refsToWrite(): Promise<Refs> {
+    try {
+      return await repositories.freshRefs(place, caller, signal);
+    } catch (error) {
+      if (!(error instanceof RepositoryNotFound)) throw error;
+      await repositories.forge.createRepository(place, caller, signal);
+      return await repositories.freshRefs(place, caller, signal);
+    }
+  }
+
+  async function checkMayPublish(refs: Refs): Promise<void> {
+    const existing = refs.byName.get(tag);
+    if (existing !== undefined) throw await existsAlready(existing.peeled ?? existing.id);
+    await checkMayWrite(refs, place, version, remote, signal);
+    const neighbour = neighbourInTheWay(refs, tag);
+    if (neighbour !== undefined) {
+      const reason = `git can't hold the tags ${tag} and ${neighbour} at once; choose another version`;
+      throw new InvalidUpload(`cannot publish ${module} ${version}`, [{ code: 'tag', file: '', reason }]);
+    }
+    const deleted = refs.byName.get(deletedRef(tagOf(place, version)));
+    if (deleted !== undefined && republish === 'same') {
+      const zipHash = readDeleted(await remote.commit(deleted.id, signal));
+      if (zipHash !== upload.zipHash) {
+        throw new PublishConflict(
+          `${module} ${version} was deleted and may only be published as it was: ${zipHash}, not ${upload.zipHash}; use a new version`,
+        );
+      }
+    }
+  }
+
+  async function existsAlready(commit: ObjectId): Promise<Error> {
+    const known = await remote.commit(commit, signal);
+    const record = parseRecord(known);
+    if (record === undefined) {
+      return new PublishConflict(
+        `${module} ${version} exists already, as a tag that was pushed to ${place.owner}/${place.repo}`,
+      );
+    }
+    return new PublishConflict(
+      record.zipHash === upload.zipHash
+        ? `${module} ${version} is published already, with the same content: ${record.zipHash}`
+        : `${module} ${version} is published already, with other content: ${record.zipHash}, not ${upload.zipHash}; use a new version`,
+    );
+  }
+}
+
+/**
+ * Refuses what the owner of the request may not be asked to upload: the owner is not served, the credentials are wrong, or the
+ * repository of `target` is not modforge's to write to. For use before the body is read; throws as `publishVersion`.
+ */
+export async function checkBeforeUpload(
+  { owner, caller, target }: { owner: string; caller: Caller; target: UploadTarget | undefined },
+  repositories: Repositories,
+  signal: AbortSignal,
+): Promise<void> {
+  repositories.servedOwner(owner);
+  await repositories.login(caller, signal);
+  if (target === undefined) return;
+  const place = repositories.place(owner, target.module);
+  try {
+    const refs = await repositories.refs(place, caller, signal);
+    await checkMayWrite(refs, place, target.version, repositories.forge.remote(place, caller), signal);
+  } catch (error) {
+    if (!(error instanceof RepositoryNotFound)) throw error;
+  }
+}
+
+/** Whether modforge may write to a repository, by its marker: it is empty, or carries the marker of this very path. */
+async function checkMayWrite(
+  refs: Refs,
+  place: Place,
+  version: Version,
+  remote: Remote,
+  signal: AbortSignal,
+): Promise<void> {
+  const repository = `${place.owner}/${place.repo}`;
+  const ownership = ownershipOf(refs, place);
+  switch (ownership) {
+    case 'empty':
+    case 'managed':
+      return;
+    case 'source': {
+      const tag = tagOf(place, version);
+      throw refs.byName.has(tagRef(tag))
+        ? new PublishConflict(`${tag} exists already, as a tag that was pushed to ${repository}`)
+        : new NotAllowed(`people push to ${repository}, modforge does not: push the tag ${tag} to it and it is served`);
+    }
+    case 'managed for another path': {
+      const marker = refs.byName.get(markerRef);
+      const path = marker && readMarker(await remote.commit(marker.id, signal));
+      throw new PublishConflict(
+        `the repository ${repository} belongs to the module ${path ?? 'that its marker names'}`,
+      );
+    }
+    default:
+      assertNever(ownership);
+  }
+}
+
+/** The version's tag as a ref; a legal version or folder can still be a name that git refuses. */
+function tagRefOf(place: Place, version: Version): RefName {
+  const name = `refs/tags/${tagOf(place, version)}`;
+  if (isRefName(name)) return parseRefName(name);
+  const reason = `git accepts no tag with the name ${tagOf(place, version)}; choose another version or path`;
+  throw new InvalidUpload(`cannot publish ${version}`, [{ code: 'tag', file: '', reason }]);
+}
+
+/** Branch and marker of a repository's first version. The tag comes after them, so that a crash between leaves no version. */
+function firstUpdates(place: Place, commit: ObjectId): { updates: RefUpdate[]; objects: PackedObject[] } {
+  const marker = makeMarker(place.rootPath);
+  return {
+    objects: [packObject('tree', new Uint8Array(0)), marker],
+    updates: [
+      { name: markerRef, from: undefined, to: marker.id },
+      { name: mainRef, from: undefined, to: commit },
+    ],
+  };
+}
+
+/** The highest lower version of the same path and major, so that the forge's pages can compare; pseudo-versions take no part. */
+function parentOf(refs: Refs, place: Place, { module, version }: Upload): ObjectId | undefined {
+  if (isPseudoVersion(version)) return undefined;
+  let parent: ObjectId | undefined;
+  for (const [other, commit] of moduleVersions(refs, place, module)) {
+    if (isPseudoVersion(other) || majorOf(other) !== majorOf(version)) continue;
+    if (compareVersions(other, version) < 0) parent = commit;
+  }
+  return parent;
+}
+
+/** A tag that is a folder of this one, or in this one as a folder. */
+function neighbourInTheWay(refs: Refs, tag: RefName): RefName | undefined {
+  return [...refs.byName.keys()].find(name => name.startsWith(`${tag}/`) || tag.startsWith(`${name}/`));
+}

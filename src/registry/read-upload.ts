@@ -1,0 +1,165 @@
+/** An upload, checked whole before anything is written: what module and version it is, and its files as git objects. */
+import { createHash } from 'node:crypto';
+import { checkBlob, checkTreePath } from '../git/fsck.ts';
+import { hashObject, type ObjectId } from '../git/object-id.ts';
+import type { PackedObject } from '../git/packed-object.ts';
+import { InvalidGoMod } from '../gomod/errors.ts';
+import { parseGoMod } from '../gomod/go-mod.ts';
+import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
+import { type ModulePath, parseModulePath, splitPathVersion } from '../gomod/module-path.ts';
+import { majorOf } from '../gomod/semver.ts';
+import { checkPathVersion, parseVersion, type Version } from '../gomod/version.ts';
+import { checkZipEntries } from '../gomod/zip-rules.ts';
+import { adler32 } from '../zip/adler32.ts';
+import { InvalidZip } from '../zip/errors.ts';
+import { inflateEntry, readZip, type ZipEntry } from '../zip/read-zip.ts';
+import { InvalidUpload, type UploadProblem } from './errors.ts';
+import { synthesizeGoMod } from './version-content.ts';
+
+export interface Upload {
+  readonly module: ModulePath;
+  readonly version: Version;
+  /** The files, by path inside the module; each an object in `blobs`, where equal files are one. */
+  readonly files: readonly { readonly path: string; readonly id: ObjectId }[];
+  readonly blobs: readonly PackedObject[];
+  /** go.mod as it will be served: the zip's, or the line that stands for a missing one. */
+  readonly goMod: Buffer;
+  readonly zipHash: H1;
+  readonly goModHash: H1;
+  /** What `go` takes and a careful author would not: told, not refused. */
+  readonly warnings: readonly string[];
+}
+
+export interface UploadTarget {
+  readonly module: ModulePath;
+  readonly version: Version;
+}
+
+/**
+ * Reads a module zip. `expected` is what the request's path says it is, if it says so.
+ * Throws InvalidUpload with everything that is wrong with it at once.
+ */
+export async function readUpload(
+  body: Buffer,
+  expected: UploadTarget | undefined,
+  signal: AbortSignal,
+): Promise<Upload> {
+  const entries = await readEntries(body);
+  const target = readTarget(entries, expected);
+  const problems: UploadProblem[] = checkZipEntries({ ...target, entries });
+  if (problems.length > 0) throw invalid(target, problems);
+
+  const prefix = `${target.module}@${target.version}/`;
+  const files: { path: string; id: ObjectId }[] = [];
+  const blobs = new Map<ObjectId, PackedObject>();
+  const hashes: { name: string; sha256: Buffer }[] = [];
+  let uploadedGoMod: Buffer | undefined;
+  for (const entry of entries) {
+    if (entry.isDirectory) continue;
+    signal.throwIfAborted();
+    const path = entry.name.slice(prefix.length);
+    try {
+      const { content, deflated } = await inflateEntry(entry);
+      const id = hashObject('blob', content);
+      hashes.push({ name: entry.name, sha256: createHash('sha256').update(content).digest() });
+      files.push({ path, id });
+      if (!blobs.has(id))
+        blobs.set(id, { kind: 'blob', id, size: content.byteLength, zlib: asZlib(deflated, content) });
+      if (path === 'go.mod') uploadedGoMod = content;
+      const refusal = checkTreePath(path) ?? checkBlob(path, content);
+      if (refusal !== undefined) problems.push({ code: 'git', file: path, reason: refusal });
+    } catch (error) {
+      if (!(error instanceof InvalidZip)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  const read = uploadedGoMod && readGoMod(uploadedGoMod, target);
+  problems.push(...(read?.problems ?? []));
+  if (problems.length > 0) throw invalid(target, problems);
+  const goMod = uploadedGoMod ?? synthesizeGoMod(target.module);
+  return {
+    ...target,
+    files,
+    blobs: [...blobs.values()],
+    goMod,
+    zipHash: hashFiles(hashes),
+    goModHash: hashGoMod(goMod),
+    warnings: read?.warnings ?? [],
+  };
+}
+
+const invalid = (target: UploadTarget, problems: readonly UploadProblem[]): InvalidUpload =>
+  new InvalidUpload(`cannot publish ${target.module} ${target.version}`, problems);
+
+async function readEntries(body: Buffer): Promise<readonly ZipEntry[]> {
+  try {
+    return await readZip(body);
+  } catch (error) {
+    if (!(error instanceof InvalidZip)) throw error;
+    throw new InvalidUpload('cannot read the module zip', error.problems, { cause: error });
+  }
+}
+
+/** Module and version, by the `module@version/` in front of every entry. */
+function readTarget(entries: readonly ZipEntry[], expected: UploadTarget | undefined): UploadTarget {
+  const refuse = (code: string, file: string, reason: string): never => {
+    throw new InvalidUpload('cannot tell which module and version the zip is', [{ code, file, reason }]);
+  };
+  const first = entries[0]?.name ?? refuse('empty', '', 'the zip has no entries; make one with "modforge pack"');
+  const prefix = /^([^@]+)@([^/]+)\//.exec(first);
+  if (!prefix)
+    return refuse('prefix', first, 'every entry must begin with module@version/, as "modforge pack" makes it');
+  let target: UploadTarget;
+  try {
+    target = { module: parseModulePath(prefix[1] ?? ''), version: parseVersion(prefix[2] ?? '') };
+  } catch (error) {
+    return refuse('prefix', first, error instanceof Error ? error.message : String(error));
+  }
+  const mismatch = checkPathVersion(target.module, target.version) ?? checkIncompatible(target);
+  if (mismatch !== undefined) refuse('version', '', mismatch);
+  if (expected && (expected.module !== target.module || expected.version !== target.version)) {
+    const asked = `${expected.module}@${expected.version}`;
+    refuse('path', '', `the request is for ${asked}, the zip is ${target.module}@${target.version}`);
+  }
+  return target;
+}
+
+/** cmd/go takes +incompatible only where a major version from v2 on has no place in the path (go.dev/ref/mod#incompatible-versions). */
+function checkIncompatible({ module, version }: UploadTarget): string | undefined {
+  if (!version.endsWith('+incompatible')) return undefined;
+  if (splitPathVersion(module)?.pathMajor !== '') return `${version} is not for a path that names its major version`;
+  return ['v0', 'v1'].includes(majorOf(version)) ? `${version} needs no +incompatible: it is compatible` : undefined;
+}
+
+function readGoMod(content: Buffer, { module, version }: UploadTarget) {
+  const problems: UploadProblem[] = [];
+  const warnings: string[] = [];
+  const problem = (reason: string) => problems.push({ code: 'go-mod', file: 'go.mod', reason });
+  try {
+    const declared = parseGoMod(content, { mode: 'lax' }).module?.path;
+    if (declared === undefined) problem(`it has no module line; add "module ${module}"`);
+    else if (declared !== module) problem(`it says module ${declared}, the zip says ${module}`);
+  } catch (error) {
+    if (!(error instanceof InvalidGoMod)) throw error;
+    for (const { line, column, reason } of error.problems) problem(`${line}:${column}: ${reason}`);
+    return { problems, warnings };
+  }
+  if (version.endsWith('+incompatible'))
+    problem('a +incompatible version has no go.mod; use the path with /vN instead');
+  try {
+    parseGoMod(content, { mode: 'strict' });
+  } catch (error) {
+    if (!(error instanceof InvalidGoMod)) throw error;
+    for (const { line, column, reason } of error.problems) warnings.push(`go.mod:${line}:${column}: ${reason}`);
+  }
+  return { problems, warnings };
+}
+
+/** A zip's deflate data as the zlib stream that git stores (RFC 1950): header, the very same data, checksum. */
+function asZlib(deflated: Uint8Array, content: Buffer): Uint8Array[] {
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32BE(adler32(content));
+  return [zlibHeader, deflated, checksum];
+}
+
+const zlibHeader = Buffer.from([0x78, 0x01]);

@@ -1,0 +1,100 @@
+/** The job: publish a version, delete one, answer what `go` asks. The way through the house begins here for whoever calls, http or a test. */
+import type { Caller } from '../forge/credentials.ts';
+import type { Forge } from '../forge/forge.ts';
+import type { Version } from '../gomod/version.ts';
+import { moveDefaultBranch } from './default-branch.ts';
+import { deleteVersion } from './deleted-version.ts';
+import type { PathRule } from './path-rule.ts';
+import type { Place } from './place-module.ts';
+import { checkBeforeUpload, type Published, type PublishRequest, publishVersion } from './publish-version.ts';
+import { type ModuleAnswer, type ModuleQuestion, ModuleReader } from './read-module.ts';
+import type { UploadTarget } from './read-upload.ts';
+import { type AnonymousRead, type ModuleRequest, Repositories } from './repositories.ts';
+import { VersionContents } from './version-content.ts';
+
+export interface RegistryOptions {
+  readonly forge: Forge;
+  /** Owners served, as the forge spells them. */
+  readonly owners: readonly string[];
+  readonly pathRules: readonly PathRule[];
+  readonly anonymousRead: AnonymousRead;
+  /** Globs of module paths, separated by commas as in GOPRIVATE, that are only ever ours. */
+  readonly privatePaths: string;
+  /** What may be published where a version was deleted: anything, or the same content again. */
+  readonly republish: 'any' | 'same';
+  /** Size of the content cache, in bytes. */
+  readonly cacheBytes: number;
+  /** How long refs are believed without asking again, in milliseconds. */
+  readonly refsTtlMs: number;
+  readonly log: { warn(facts: object, message: string): void };
+}
+
+export class Registry {
+  readonly #repositories: Repositories;
+  readonly #contents: VersionContents;
+  readonly #reader: ModuleReader;
+  readonly #options: RegistryOptions;
+  readonly #background = new Set<Promise<void>>();
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+    this.#repositories = new Repositories(options);
+    this.#contents = new VersionContents({ maxBytes: options.cacheBytes });
+    this.#reader = new ModuleReader(this.#repositories, this.#contents);
+  }
+
+  /** Throws ForgeUnavailable where the forge does not answer. */
+  checkReady(signal: AbortSignal): Promise<void> {
+    return this.#options.forge.checkReady(signal);
+  }
+
+  /** Throws as `read` does for an owner that is not served, or one that this caller may read nothing of. */
+  async checkReader(owner: string, caller: Caller, signal: AbortSignal): Promise<void> {
+    this.#repositories.servedOwner(owner);
+    await this.#repositories.readerFor(caller, signal);
+  }
+
+  /** Throws what ModuleReader.read throws. */
+  read(request: ModuleRequest, question: ModuleQuestion, signal: AbortSignal): Promise<ModuleAnswer> {
+    return this.#reader.read(request, question, signal);
+  }
+
+  /** What can be refused before an upload's body is read; throws as `publish`. */
+  checkBeforeUpload(
+    owner: string,
+    caller: Caller,
+    target: UploadTarget | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return checkBeforeUpload({ owner, caller, target }, this.#repositories, signal);
+  }
+
+  /** Publishes a module zip; the version is there for everyone when this resolves. Throws as publishVersion. */
+  async publish(request: PublishRequest, signal: AbortSignal): Promise<Published> {
+    const { republish } = this.#options;
+    const stores = { repositories: this.#repositories, contents: this.#contents, republish };
+    const published = await publishVersion(request, stores, signal);
+    this.#moveDefaultBranch(published.place, request.caller);
+    return published;
+  }
+
+  /** Deletes a version's tag. Throws as deleteVersion. */
+  async delete(request: ModuleRequest, version: Version, signal: AbortSignal): Promise<void> {
+    const stores = { repositories: this.#repositories, contents: this.#contents };
+    this.#moveDefaultBranch(await deleteVersion(request, version, stores, signal), request.caller);
+  }
+
+  /** Resolves when nothing is done in the background any more. */
+  async settled(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  #moveDefaultBranch(place: Place, caller: Caller): void {
+    const move = moveDefaultBranch(place, caller, this.#repositories, AbortSignal.timeout(60_000))
+      .catch((error: unknown) => {
+        this.#options.log.warn({ err: error, repository: `${place.owner}/${place.repo}` }, 'main was not moved');
+      })
+      .finally(() => this.#background.delete(move));
+    this.#background.add(move);
+  }
+}

@@ -1,0 +1,68 @@
+import { LRUCache } from 'lru-cache';
+
+interface Flight<Value> {
+  readonly controller: AbortController;
+  readonly value: Promise<Value>;
+  waiters: number;
+}
+
+/**
+ * An LRU cache whose misses are fetched once, however many ask at the same time. A waiter whose signal aborts leaves alone;
+ * the fetch is aborted when the last one has left. Failures are not cached.
+ *
+ * The flights are ours because lru-cache's `fetchMethod` aborts a fetch for all who wait when the first of them goes away,
+ * or when the entry is evicted meanwhile.
+ */
+export class SharedCache<Value extends object> {
+  readonly #values: LRUCache<string, Value>;
+  readonly #flights = new Map<string, Flight<Value>>();
+
+  constructor(limits: { max: number; ttlMs: number } | { maxBytes: number; bytesOf: (value: Value) => number }) {
+    this.#values = new LRUCache(
+      'max' in limits
+        ? { max: limits.max, ttl: limits.ttlMs }
+        : { maxSize: limits.maxBytes, sizeCalculation: limits.bytesOf },
+    );
+  }
+
+  /** The value of `key`, from memory or from `fetch`. Throws what `fetch` throws, or the signal's reason. */
+  async get(key: string, fetch: (signal: AbortSignal) => Promise<Value>, signal: AbortSignal): Promise<Value> {
+    signal.throwIfAborted();
+    const known = this.#values.get(key);
+    if (known !== undefined) return known;
+    const flight = this.#flights.get(key) ?? this.#start(key, fetch);
+    flight.waiters++;
+    try {
+      return await unlessAborted(flight.value, signal);
+    } finally {
+      flight.waiters--;
+      if (flight.waiters === 0 && this.#flights.get(key) === flight) {
+        this.#flights.delete(key);
+        flight.controller.abort(signal.reason);
+      }
+    }
+  }
+
+  set(key: string, value: Value): void {
+    this.#values.set(key, value);
+  }
+
+  #start(key: string, fetch: (signal: AbortSignal) => Promise<Value>): Flight<Value> {
+    const controller = new AbortController();
+    const value = fetch(controller.signal).then(fetched => {
+      this.#values.set(key, fetched);
+      return fetched;
+    });
+    const flight = { controller, value, waiters: 0 };
+    this.#flights.set(key, flight);
+    return flight;
+  }
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}
