@@ -1,0 +1,180 @@
+/** The HTTP surface, as an Express application over the registry. */
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import type { Logger } from 'pino';
+import type { Caller } from '../forge/credentials.ts';
+import { escapePath, escapeVersion } from '../gomod/escape.ts';
+import type { Published } from '../registry/publish-version.ts';
+import type { UploadTarget } from '../registry/read-upload.ts';
+import type { Registry } from '../registry/registry.ts';
+import { replyWithError } from './error-reply.ts';
+import { MethodNotAllowed, NoSuchRoute } from './errors.ts';
+import { parseAuthorization } from './parse-authorization.ts';
+import { parseModuleTarget, parsePackageTarget, parseProxyTarget, uploadTarget } from './parse-target.ts';
+import { checkDeclaredBytes, readBody } from './read-body.ts';
+import { replyWithContent, replyWithText } from './reply.ts';
+
+export interface HandlerOptions {
+  readonly registry: Registry;
+  /** How users reach it, without a slash at the end; undefined: as the request says. */
+  readonly publicUrl: string | undefined;
+  /** Addresses and networks whose forwarded headers are believed. */
+  readonly trustProxy: readonly string[];
+  readonly maxUploadBytes: number;
+  readonly log: Logger;
+}
+
+/** Methods of what can be read. */
+const reading = ['GET', 'HEAD'];
+
+/** A client that is refused before its body is read may go on sending for this long. */
+const lingerMs = 5_000;
+
+export function createHandler(options: HandlerOptions): Express {
+  const { registry, log } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('trust proxy', [...options.trustProxy]);
+
+  app.use((request, response, next) => {
+    response.set({ Vary: 'Authorization', 'X-Content-Type-Options': 'nosniff' });
+    logWhenDone(request, response, log);
+    lingerAfterRefusal(request, response);
+    next();
+  });
+
+  app.all('/healthz', (request, response) => {
+    allow(request, reading);
+    response.set('Cache-Control', 'no-store');
+    replyWithText(response, 200, 'ok');
+  });
+
+  app.all('/readyz', async (request, response) => {
+    allow(request, reading);
+    await registry.checkReady(signalOf(response));
+    response.set('Cache-Control', 'no-store');
+    replyWithText(response, 200, 'ready');
+  });
+
+  app.use('/api/packages', (request, response) => proxy(request, response, options));
+  app.use('/api/v1/packages', (request, response) => packages(request, response, options));
+
+  app.use((_request: Request, _response: Response, next: NextFunction) => {
+    next(new NoSuchRoute('nothing here; a GOPROXY is /api/packages/{owner}/go'));
+  });
+  app.use(replyWithError(log));
+  return app;
+}
+
+/** `/api/packages/{owner}/go/…`: uploads, and the GOPROXY protocol. */
+async function proxy(request: Request, response: Response, options: HandlerOptions): Promise<void> {
+  const { registry } = options;
+  const signal = signalOf(response);
+  const { owner, rest } = parseProxyTarget(request.originalUrl);
+  const caller = parseAuthorization(request.headers.authorization);
+  if (rest.length === 1 && rest[0] === 'upload') {
+    allow(request, ['PUT']);
+    return upload(request, response, { owner, caller, target: undefined }, options);
+  }
+  if (request.method !== 'PUT') await registry.checkReader(owner, caller, signal);
+  const target = rest[0] === 'sumdb' ? undefined : parseModuleTarget(rest);
+  if (target === undefined) {
+    if (request.method === 'PUT') await registry.checkBeforeUpload(owner, caller, undefined, signal);
+    allow(request, reading);
+    throw new NoSuchRoute(`no such file; ask for {module}/@v/list, @v/{version}.info, .mod or .zip, or @latest`);
+  }
+  const { module, question } = target;
+  const isZip = question.kind === 'version' && question.file === 'zip';
+  if (request.method === 'PUT' && isZip) {
+    return upload(request, response, { owner, caller, target: uploadTarget(target) }, options);
+  }
+  allow(request, isZip ? [...reading, 'PUT'] : reading);
+  replyWithContent(request, response, await registry.read({ owner, module, caller }, question, signal));
+}
+
+/** `/api/v1/packages/{owner}/go/{name}/{version}`, as Gitea's API has it. */
+async function packages(request: Request, response: Response, { registry }: HandlerOptions): Promise<void> {
+  const caller = parseAuthorization(request.headers.authorization);
+  const { owner, module, version } = parsePackageTarget(request.originalUrl);
+  if (reading.includes(request.method)) throw new NoSuchRoute('versions can be deleted here, not looked at');
+  allow(request, ['DELETE']);
+  await registry.delete({ owner, module, caller }, version, signalOf(response));
+  response.status(204).set('Cache-Control', 'no-store').end();
+}
+
+interface UploadRequest {
+  readonly owner: string;
+  readonly caller: Caller;
+  /** What the path says the zip is, if it says so. */
+  readonly target: UploadTarget | undefined;
+}
+
+async function upload(
+  request: Request,
+  response: Response,
+  { owner, caller, target }: UploadRequest,
+  options: HandlerOptions,
+): Promise<void> {
+  const { registry, maxUploadBytes } = options;
+  const signal = signalOf(response);
+  await registry.checkBeforeUpload(owner, caller, target, signal);
+  checkDeclaredBytes(request, maxUploadBytes);
+  if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
+  const body = await readBody(request, { maxBytes: maxUploadBytes });
+  const published = await registry.publish({ owner, caller, body, expected: target }, signal);
+  const { module, version, info } = published;
+  const proxyPath = `/api/packages/${encodeURIComponent(owner)}/go`;
+  response.set({
+    Location: `${proxyPath}/${escapePath(module)}/@v/${escapeVersion(version)}.info`,
+    ETag: info.etag,
+    'Cache-Control': 'no-store',
+  });
+  replyWithText(response, 201, publishedText(published, `${publicUrl(request, options)}${proxyPath}`));
+}
+
+function publishedText({ module, version, zipHash, warnings }: Published, proxyUrl: string): string {
+  const install = `GOPROXY="${proxyUrl},$(go env GOPROXY)" GONOSUMDB=${module} go get ${module}@${version}`;
+  return [`${module}@${version}`, zipHash, install, ...warnings.map(warning => `warning: ${warning}`)].join('\n');
+}
+
+/** The address under which the client reached us, for texts that people paste. */
+function publicUrl(request: Request, { publicUrl }: HandlerOptions): string {
+  const host = /^[A-Za-z0-9.:[\]-]+$/.test(request.host ?? '') ? request.host : 'localhost';
+  return publicUrl ?? `${request.protocol}://${host}`;
+}
+
+function allow(request: Request, methods: readonly string[]): void {
+  if (!methods.includes(request.method)) throw new MethodNotAllowed(request.method, methods);
+}
+
+/** Aborts when the client goes away before it has its answer. */
+function signalOf(response: Response): AbortSignal {
+  const controller = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+function logWhenDone(request: Request, response: Response, log: Logger): void {
+  const start = performance.now();
+  response.once('close', () => {
+    const path = request.originalUrl.replace(/\?.*$/s, '');
+    const ms = Math.round(performance.now() - start);
+    log.info({ method: request.method, path, status: response.statusCode, ms }, 'request');
+  });
+}
+
+/**
+ * A reply to an upload whose body was not read must reach the client, which may still be sending: the rest is thrown away for
+ * some seconds before the connection is cut.
+ */
+function lingerAfterRefusal(request: Request, response: Response): void {
+  response.once('finish', () => {
+    if (request.complete) return;
+    const timer = setTimeout(() => request.socket.destroy(), lingerMs);
+    request.once('close', () => clearTimeout(timer));
+    request.socket.once('close', () => clearTimeout(timer));
+    request.resume();
+  });
+}

@@ -1,0 +1,55 @@
+/** Node's server around the handler: timeouts for a registry behind a balancer, and uploads that ask before they send. */
+import { once } from 'node:events';
+import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { originForm } from './parse-target.ts';
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Certificate and key, PEM; undefined serves plain HTTP. */
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | undefined;
+}
+
+export interface Listener extends AsyncDisposable {
+  /** Without a slash at the end. */
+  readonly url: string;
+}
+
+/** Longer than a balancer keeps its connections, so that it is never we who close one that it is about to use. */
+const keepAliveMs = 80_000;
+
+/** A connection on which nothing moves, in either direction. */
+const idleMs = 300_000;
+
+/** Starts to listen; disposing stops it, and waits for the requests under way. */
+export async function listen(handler: RequestListener, { host, port, tls }: ListenOptions): Promise<Listener> {
+  const server: Server = tls ? createHttpsServer({ cert: tls.cert, key: tls.key }) : createHttpServer();
+  // Uploads take as long as they take, as long as they make progress: read-body.ts watches over that.
+  server.requestTimeout = 0;
+  server.keepAliveTimeout = keepAliveMs;
+  server.timeout = idleMs;
+  server.on('request', (request, response) => {
+    request.url = originForm(request.url ?? '/');
+    handler(request, response);
+  });
+  // Who expects "100 Continue" gets it after the checks that need no body; who is refused before must not be waited for.
+  server.on('checkContinue', (request, response) => {
+    response.shouldKeepAlive = false;
+    server.emit('request', request, response);
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  const address = server.address() as AddressInfo;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return {
+    url: `${tls ? 'https' : 'http'}://${name}:${address.port}`,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      await closed;
+    },
+  };
+}

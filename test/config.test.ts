@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { describeVariables, InvalidConfig, parseConfig, readEnv } from '../src/config.ts';
+
+const problemsOf = (env: Record<string, string>): readonly string[] => {
+  try {
+    parseConfig(env);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof InvalidConfig);
+    return error.problems;
+  }
+};
+
+describe('parseConfig', () => {
+  it('starts the embedded forge with nothing set', () => {
+    const config = parseConfig({});
+    assert.deepEqual(config.forge, { kind: 'local', directory: './data' });
+    assert.deepEqual([config.host, config.port, config.owners], ['127.0.0.1', 8080, ['demo']]);
+    assert.deepEqual([config.cacheBytes, config.maxUploadBytes], [256 * 2 ** 20, 500 * 2 ** 20]);
+    assert.equal(config.users, undefined);
+  });
+
+  for (const [host, anonymousRead] of [
+    ['127.0.0.1', 'all'],
+    ['localhost', 'all'],
+    ['::1', 'all'],
+    ['0.0.0.0', 'none'],
+    ['10.0.0.1', 'none'],
+  ] as const) {
+    it(`lets ${anonymousRead === 'all' ? 'anyone' : 'nobody'} read without credentials on ${host} unless told`, () => {
+      assert.equal(parseConfig({ HOST: host }).anonymousRead, anonymousRead);
+      assert.equal(parseConfig({ HOST: host, MODFORGE_ANONYMOUS_READ: 'public' }).anonymousRead, 'public');
+    });
+  }
+
+  it('reads users and passwords that hold commas and colons', () => {
+    const { users } = parseConfig({ MODFORGE_USERS: 'ann:a%2Cb%3Ac, bob:x' });
+    assert.deepEqual(
+      [...(users ?? [])],
+      [
+        ['ann', 'a,b:c'],
+        ['bob', 'x'],
+      ],
+    );
+  });
+
+  for (const [name, env, problem] of [
+    ['a port that is none', { PORT: 'x' }, 'PORT must be a port number'],
+    ['a port that no machine has', { PORT: '70000' }, 'PORT must be a port number'],
+    [
+      'half of TLS',
+      { MODFORGE_TLS_CERT: 'x' },
+      'MODFORGE_TLS_CERT and MODFORGE_TLS_KEY belong together: set both or neither',
+    ],
+    ['an unknown forge', { MODFORGE_FORGE: 'cvs' }, 'MODFORGE_FORGE must be local or memory'],
+    ['an owner that is a path here', { MODFORGE_OWNERS: 'a,Metrics' }, /must not hold api, healthz/],
+    ['an owner twice', { MODFORGE_OWNERS: 'a,A' }, 'MODFORGE_OWNERS names an owner twice'],
+    ['no owner', { MODFORGE_OWNERS: ',' }, 'MODFORGE_OWNERS names no owner'],
+    ['an owner that is no name', { MODFORGE_OWNERS: '../x' }, 'MODFORGE_OWNERS holds a name that no forge allows'],
+    ['a rule that is none', { MODFORGE_PATHS: 'x' }, /MODFORGE_PATHS the rule "x" has not the form/],
+    ['a rule for another owner', { MODFORGE_PATHS: 'x.dev/{repo}=b/{repo}' }, /add b to MODFORGE_OWNERS/],
+    [
+      'a misspelt variable',
+      { MODFORGE_ANONYMUS_READ: 'none' },
+      /^MODFORGE_ANONYMUS_READ is not a variable of modforge/,
+    ],
+    ['an address that is none', { MODFORGE_PUBLIC_URL: 'modules' }, /MODFORGE_PUBLIC_URL must be an address/],
+    ['a size of nothing', { MODFORGE_CACHE_MB: '0' }, 'MODFORGE_CACHE_MB must be above 0'],
+  ] as const) {
+    it(`refuses ${name}`, () => {
+      const [found = ''] = problemsOf(env);
+      if (typeof problem === 'string') assert.equal(found, problem);
+      else assert.match(found, problem);
+    });
+  }
+
+  it('names a bad user by its place, and shows nothing of a password', () => {
+    const [problem = ''] = problemsOf({ MODFORGE_USERS: 'ann:x,s3cret' });
+    assert.match(problem, /entry 2/);
+    assert.doesNotMatch(problem, /s3cret/);
+  });
+
+  it('names every problem at once', () => {
+    const problems = problemsOf({ PORT: 'x', MODFORGE_FORGE: 'cvs', MODFORGE_TYPO: '1' });
+    assert.equal(problems.length, 3);
+  });
+});
+
+describe('readEnv', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'modforge-config-')), 'modforge.env');
+  writeFileSync(file, 'MODFORGE_OWNERS=from-file\nPORT=1\n');
+
+  it('takes from the file what the environment does not set', () => {
+    assert.deepEqual(readEnv({ PORT: '2', HOME: '/x' }, file), { PORT: '2', MODFORGE_OWNERS: 'from-file' });
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    assert.deepEqual(readEnv({ MODFORGE_TLS_CERT: '' }, undefined), {});
+  });
+});
+
+it('--help names every variable with its default', () => {
+  const help = describeVariables();
+  assert.match(help, /MODFORGE_REPUBLISH +what may be published after a delete: any, same \[any\]/);
+  for (const name of ['HOST', 'PORT', 'MODFORGE_PATHS', 'MODFORGE_TRUST_PROXY'])
+    assert.match(help, new RegExp(` ${name} `));
+});
