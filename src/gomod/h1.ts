@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+
+/** The hash of a module zip or of a go.mod as go.sum has it: `h1:` and a SHA-256 in base64. golang.org/x/mod/sumdb/dirhash */
+export type H1 = string & { readonly __brand: 'H1' };
+
+export interface HashedFile {
+  /** As the zip has it, `example.com/lib@v1.2.3/lib.go`. */
+  readonly name: string;
+  /** Of the content: 32 bytes. */
+  readonly sha256: Uint8Array;
+}
+
+/** Whether `text` is a hash in the one form that Go writes: the base64 of 32 bytes, padded, no stray bits. */
+export function isH1(text: string): text is H1 {
+  return /^h1:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text);
+}
+
+/** Parses a hash; throws TypeError for anything that Go does not write, other algorithms included. */
+export function parseH1(text: string): H1 {
+  if (!isH1(text)) throw new TypeError(`not an h1: hash: ${JSON.stringify(text.slice(0, 60))}`);
+  return text;
+}
+
+/**
+ * The hash of a module zip from the hashes of all its entries, in any order. Throws TypeError for a name with a newline,
+ * which would let one list pass for another. golang.org/x/mod/sumdb/dirhash.Hash1
+ */
+export function hashFiles(files: Iterable<HashedFile>): H1 {
+  const hash = createHash('sha256');
+  // Go orders strings by their UTF-8 bytes, JavaScript by UTF-16 units: beyond U+FFFF the two differ.
+  const sorted = Array.from(files, file => ({ ...file, key: Buffer.from(file.name) }));
+  for (const { name, sha256 } of sorted.sort((a, b) => a.key.compare(b.key))) {
+    if (name.includes('\n')) throw new TypeError(`a file name with a newline has no h1: hash: ${JSON.stringify(name)}`);
+    hash.update(`${Buffer.from(sha256).toString('hex')}  ${name}\n`);
+  }
+  return `h1:${hash.digest('base64')}` as H1;
+}
+
+/** The hash of a go.mod, as go.sum's `/go.mod` lines have it: that of a list with this one file. cmd/go modfetch, goModSum */
+export function hashGoMod(content: Uint8Array): H1 {
+  return hashFiles([{ name: 'go.mod', sha256: createHash('sha256').update(content).digest() }]);
+}
