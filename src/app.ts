@@ -1,0 +1,61 @@
+/** Wires everything: what tests, the command line and main all start. */
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { createFsFromVolume, Volume } from 'memfs';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import type { Forge } from './forge/forge.ts';
+import { createLocalForge } from './forge/local/local-forge.ts';
+import { createHandler } from './http/create-handler.ts';
+import { listen } from './http/listen.ts';
+import { Registry } from './registry/registry.ts';
+
+/** How long refs are believed without asking the forge again; a publish through this process is seen at once. */
+const refsTtlMs = 2_000;
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  /** In place of the constant above, in milliseconds; 0 asks for refs every time. */
+  readonly refsTtlMs?: number;
+}
+
+export interface App extends AsyncDisposable {
+  /** Where it listens, without a slash at the end. */
+  readonly url: string;
+  /** The user that was made for the local forge, because the configuration names none. */
+  readonly madeUser: { readonly name: string; readonly password: string } | undefined;
+  /** Resolves when nothing is done in the background any more. */
+  settled(): Promise<void>;
+}
+
+/** Starts modforge; disposing stops it after the requests and the background work under way. */
+export async function startApp({ config, log, refsTtlMs: ttlMs = refsTtlMs }: AppOptions): Promise<App> {
+  const madeUser = config.users === undefined ? makeUser() : undefined;
+  const users = config.users ?? new Map(madeUser && [[madeUser.name, madeUser.password]]);
+  const registry = new Registry({ ...config, forge: createForge(config, users, log), refsTtlMs: ttlMs, log });
+  const tls = config.tls && { cert: await readFile(config.tls.cert), key: await readFile(config.tls.key) };
+  const listener = await listen(createHandler({ ...config, registry, log }), { ...config, tls });
+  return {
+    url: listener.url,
+    madeUser,
+    settled: () => registry.settled(),
+    async [Symbol.asyncDispose]() {
+      await listener[Symbol.asyncDispose]();
+      await registry.settled();
+    },
+  };
+}
+
+function createForge({ forge, visibility }: Config, users: ReadonlyMap<string, string>, log: Logger): Forge {
+  switch (forge.kind) {
+    case 'local':
+      return createLocalForge({ fs, directory: resolve(forge.directory), users, visibility, log });
+    case 'memory':
+      return createLocalForge({ fs: createFsFromVolume(new Volume()), directory: '/', users, visibility, log });
+  }
+}
+
+const makeUser = () => ({ name: 'publisher', password: randomBytes(15).toString('base64url') });

@@ -1,0 +1,63 @@
+/** The process: configuration, listen, signals. */
+import { existsSync } from 'node:fs';
+import pino from 'pino';
+import { type App, startApp } from './app.ts';
+import { type Config, parseConfig, readEnv } from './config.ts';
+
+/** The folder of the sample module, in a checkout. */
+const sample = 'examples/hello';
+
+/** Serves until SIGINT or SIGTERM. `command` is how this command line was started, for texts to paste. Throws InvalidConfig. */
+export async function serve({
+  configFile,
+  command,
+}: {
+  configFile: string | undefined;
+  command: string;
+}): Promise<void> {
+  const config = parseConfig(readEnv(process.env, configFile));
+  const log = pino({ level: 'info' });
+  const app = await startApp({ config, log });
+  log.info({ url: app.url, owners: config.owners, forge: config.forge.kind }, 'modforge listens');
+  process.stderr.write(`${welcome(app, config, command)}\n`);
+  const stop = (signal: NodeJS.Signals) => {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    log.info({ signal }, 'stopping after the requests under way');
+    app[Symbol.asyncDispose]().then(
+      () => log.info('stopped'),
+      error => {
+        log.error({ err: error }, 'did not stop cleanly');
+        process.exitCode = 1;
+      },
+    );
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+}
+
+/** What to paste next, for whoever has just started it. */
+function welcome(app: App, config: Config, command: string): string {
+  const base = `${config.publicUrl ?? app.url}/api/packages/${config.owners[0]}/go`;
+  const user = app.madeUser ? `${app.madeUser.name}:${app.madeUser.password}` : 'USER:PASSWORD';
+  const directory = existsSync(sample) ? sample : 'DIR';
+  const module = existsSync(sample) ? 'example.com/hello' : 'MODULE';
+  const who = { all: 'anyone', public: 'anyone, of what is public', none: 'nobody' }[config.anonymousRead];
+  return [
+    '',
+    `modforge listens on ${app.url}.`,
+    ...(app.madeUser ? [`It made a user for this run: ${user} (set MODFORGE_USERS for users that stay).`] : []),
+    ...(needsTls(config)
+      ? ['Reading needs credentials, and go sends them over HTTPS only: set MODFORGE_TLS_CERT, or put TLS in front.']
+      : []),
+    ...(config.isAnonymousReadDefault ? [`Without credentials may read: ${who} (MODFORGE_ANONYMOUS_READ).`] : []),
+    '',
+    'Pack a module, publish it, install it:',
+    '',
+    `  ${command} pack ${directory} --version v1.0.0 --out module.zip`,
+    `  curl -u ${user} -T module.zip ${base}/upload`,
+    `  GOPROXY="${base},$(go env GOPROXY)" GONOSUMDB=${module} go install ${module}@v1.0.0`,
+    '',
+  ].join('\n');
+}
+
+const needsTls = ({ anonymousRead, tls, publicUrl }: Config): boolean =>
+  anonymousRead !== 'all' && !tls && !publicUrl?.startsWith('https:');

@@ -1,0 +1,29 @@
+/** modforge as the tests start it: in memory unless told otherwise, on a free port of this machine. */
+import pino from 'pino';
+import { type App, startApp } from '../../src/app.ts';
+import { parseConfig } from '../../src/config.ts';
+
+/** The user that every test app knows. */
+export const publisher = { name: 'ann', password: 'secret', basic: `Basic ${btoa('ann:secret')}` };
+
+export interface TestApp extends App {
+  /** `/api/packages/{owner}/go` of the first owner. */
+  readonly proxyUrl: string;
+  /** What was logged, a line of JSON each. */
+  readonly logged: string[];
+}
+
+/** Starts modforge with `env` over the tests' defaults: forge in memory, owner acme, refs never older than asked. */
+export async function startTestApp(env: Record<string, string> = {}): Promise<TestApp> {
+  const defaults = {
+    PORT: '0',
+    MODFORGE_FORGE: 'memory',
+    MODFORGE_OWNERS: 'acme',
+    MODFORGE_USERS: `${publisher.name}:${publisher.password}`,
+  };
+  const config = parseConfig({ ...defaults, ...env });
+  const logged: string[] = [];
+  const log = pino({ level: 'info' }, { write: line => logged.push(line) });
+  const app = await startApp({ config, log, refsTtlMs: 1 });
+  return { ...app, proxyUrl: `${app.url}/api/packages/${config.owners[0]}/go`, logged };
+}
