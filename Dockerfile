@@ -1,11 +1,11 @@
-FROM node:24-slim AS build
+FROM node:24-alpine AS build
 WORKDIR /src
 COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json ./
 RUN npm ci
 COPY src ./src
 RUN npm run build && npm prune --omit=dev
 
-FROM node:24-slim
+FROM node:24-alpine
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 MODFORGE_DATA=/data
 RUN mkdir /data && chown node:node /data
 WORKDIR /app

@@ -15,6 +15,9 @@ import { Registry } from './registry/registry.ts';
 /** How long refs are believed without asking the forge again; a publish through this process is seen at once. */
 const refsTtlMs = 2_000;
 
+/** How long the forge may take to answer when modforge starts. */
+const startMs = 30_000;
+
 export interface AppOptions {
   readonly config: Config;
   readonly log: Logger;
@@ -31,11 +34,13 @@ export interface App extends AsyncDisposable {
   settled(): Promise<void>;
 }
 
-/** Starts modforge; disposing stops it after the requests and the background work under way. */
+/** Starts modforge; disposing stops it after the requests and the background work under way. Throws ForgeUnavailable. */
 export async function startApp({ config, log, refsTtlMs: ttlMs = refsTtlMs }: AppOptions): Promise<App> {
   const madeUser = config.users === undefined ? makeUser() : undefined;
   const users = config.users ?? new Map(madeUser && [[madeUser.name, madeUser.password]]);
-  const registry = new Registry({ ...config, forge: createForge(config, users, log), refsTtlMs: ttlMs, log });
+  const forge = createForge(config, users, log);
+  await forge.checkReady(AbortSignal.timeout(startMs));
+  const registry = new Registry({ ...config, forge, refsTtlMs: ttlMs, log });
   const tls = config.tls && { cert: await readFile(config.tls.cert), key: await readFile(config.tls.key) };
   const listener = await listen(createHandler({ ...config, registry, log }), { ...config, tls });
   return {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { describeVariables, InvalidConfig } from '../config.ts';
+import { ForgeUnavailable } from '../forge/errors.ts';
 import { serve } from '../main.ts';
 import { runPack } from './pack.ts';
 
@@ -42,8 +43,15 @@ main(process.argv.slice(2)).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    const isTold = error instanceof InvalidConfig || (error instanceof Error && 'code' in error);
-    process.stderr.write(`modforge: ${isTold ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(`modforge: ${describe(error)}\n`);
     process.exitCode = 1;
   },
 );
+
+/** What the operator can mend is told in a line, with what lies behind it; anything else with its stack. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isTheirs = error instanceof InvalidConfig || error instanceof ForgeUnavailable || 'code' in error;
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return isTheirs ? `${error.message}${cause}` : (error.stack ?? error.message);
+}

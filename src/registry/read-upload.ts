@@ -7,6 +7,7 @@ import { InvalidGoMod } from '../gomod/errors.ts';
 import { parseGoMod } from '../gomod/go-mod.ts';
 import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
 import { type ModulePath, parseModulePath, splitPathVersion } from '../gomod/module-path.ts';
+import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import { majorOf } from '../gomod/semver.ts';
 import { checkPathVersion, parseVersion, type Version } from '../gomod/version.ts';
 import { checkZipEntries } from '../gomod/zip-rules.ts';
@@ -112,6 +113,8 @@ function readTarget(entries: readonly ZipEntry[], expected: UploadTarget | undef
   let target: UploadTarget;
   try {
     target = { module: parseModulePath(prefix[1] ?? ''), version: parseVersion(prefix[2] ?? '') };
+    // One that looks like a pseudo-version must be one: its name says its time.
+    if (isPseudoVersion(target.version)) parsePseudoVersion(target.version);
   } catch (error) {
     return refuse('prefix', first, error instanceof Error ? error.message : String(error));
   }

@@ -151,6 +151,11 @@ describe('publishing', () => {
       /needs no \+incompatible/,
     ],
     [
+      'a pseudo-version with a time that is none',
+      () => moduleZip('example.com/a', 'v0.0.0-20209901000000-abcdefabcdef'),
+      /pseudo-version/,
+    ],
+    [
       'a go.mod in a folder',
       () => moduleZip('example.com/a', 'v1.0.0', { 'sub/go.mod': 'module x\n' }),
       /sub\/go\.mod/,

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
+
+const root = join(import.meta.dirname, '../..');
+
+function start(args: string[], env: Record<string, string> = {}) {
+  const command = ['--import', 'tsx', 'src/cli/modforge.ts', ...args];
+  return spawn(process.execPath, command, { cwd: root, env: { PATH: process.env.PATH, ...env } });
+}
+
+async function run(args: string[], env?: Record<string, string>) {
+  const child = start(args, env);
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { stdout, stderr, code };
+}
+
+describe('modforge', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'modforge-cli-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it('explains itself', async () => {
+    const { stdout, code } = await run(['--help']);
+    assert.equal(code, 0);
+    assert.match(stdout, /modforge pack DIR --version v1\.2\.3/);
+    assert.match(stdout, /MODFORGE_DATA +folder of the local forge \[\.\/data\]/);
+  });
+
+  it('says its version', async () => {
+    assert.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('names every problem of its configuration and does not start', async () => {
+    const { stderr, code } = await run([], { PORT: 'x', MODFORGE_OWNERS: 'api' });
+    assert.equal(code, 1);
+    assert.match(stderr, /PORT must be a port number/);
+    assert.match(stderr, /MODFORGE_OWNERS must not hold api/);
+    assert.doesNotMatch(stderr, /\n +at /);
+  });
+
+  for (const [name, args] of [
+    ['an option that it does not know', ['--prot', '80']],
+    ['a configuration file that is not there', ['--config', 'no/such/file']],
+    ['an argument that it does not know', ['server']],
+  ] as const) {
+    it(`refuses ${name} in a line`, async () => {
+      const { stderr, code } = await run([...args]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^modforge: .+\n$/);
+    });
+  }
+
+  it('does not start where its store cannot be used, and says why', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    const { stderr, code } = await run([], { MODFORGE_DATA: join(file, 'data'), PORT: '0' });
+    assert.equal(code, 1);
+    assert.match(stderr, /^modforge: cannot use the folder \S+: ENOTDIR.*\n$/);
+  });
+
+  it('starts with a file of variables, prints what to paste next, and stops when told', async () => {
+    const config = join(folder, 'modforge.env');
+    await writeFile(config, `PORT=0\nMODFORGE_OWNERS=acme\nMODFORGE_DATA=${join(folder, 'data')}\n`);
+    const child = start(['--config', config]);
+    let printed = '';
+    child.stderr.on('data', data => {
+      printed += data;
+    });
+    while (!printed.includes('go install')) await once(child.stderr, 'data');
+    assert.match(printed, /modforge listens on http:\/\/127\.0\.0\.1:\d+\./);
+    assert.match(printed, /curl -u publisher:\S{20} -T module\.zip http:\S+\/api\/packages\/acme\/go\/upload\n/);
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'close'), [0, null]);
+  });
+});

@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { createFsFromVolume, Volume } from 'memfs';
+import pino from 'pino';
+import type { Caller } from '../../src/forge/credentials.ts';
+import type { Forge } from '../../src/forge/forge.ts';
+import { createLocalForge } from '../../src/forge/local/local-forge.ts';
+import { buildTree } from '../../src/git/build-tree.ts';
+import { encodeCommit } from '../../src/git/commit.ts';
+import type { ObjectId } from '../../src/git/object-id.ts';
+import { packObject } from '../../src/git/packed-object.ts';
+import { parseRefName } from '../../src/git/ref-name.ts';
+import { parseModulePath } from '../../src/gomod/module-path.ts';
+import { parseVersion } from '../../src/gomod/version.ts';
+import { HashMismatch, NotAllowed, NotFound, PublishConflict, SourceVersion } from '../../src/registry/errors.ts';
+import { parsePathRule } from '../../src/registry/path-rule.ts';
+import { Registry } from '../../src/registry/registry.ts';
+import { moduleZip } from '../support/module-zip.ts';
+
+const signal = new AbortController().signal;
+const ann: Caller = { kind: 'user', credentials: { kind: 'basic', user: 'ann', password: 'secret' } };
+const log = pino({ level: 'silent' });
+const lib = { owner: 'acme', repo: 'lib' };
+
+describe('Registry', () => {
+  let forge: Forge;
+  let registry: Registry;
+
+  beforeEach(() => {
+    const fs = createFsFromVolume(new Volume());
+    forge = createLocalForge({ fs, directory: '/', users: new Map([['ann', 'secret']]), visibility: 'private', log });
+    registry = new Registry({
+      forge,
+      owners: ['acme'],
+      pathRules: [parsePathRule('go.acme.dev/{repo}=acme/{repo}')],
+      anonymousRead: 'all',
+      privatePaths: '',
+      republish: 'any',
+      cacheBytes: 2 ** 20,
+      refsTtlMs: 1,
+      log,
+    });
+  });
+
+  async function publish(module: string, version: string, files: Record<string, string> = {}) {
+    const body = await moduleZip(module, version, files);
+    await registry.publish({ owner: 'acme', caller: ann, body, expected: undefined }, signal);
+    await registry.settled();
+  }
+
+  const remove = async (module: string, version: string) => {
+    await registry.delete(
+      { owner: 'acme', module: parseModulePath(module), caller: ann },
+      parseVersion(version),
+      signal,
+    );
+    await registry.settled();
+  };
+
+  async function read(module: string, query: string, file: 'info' | 'mod' | 'zip') {
+    const request = { owner: 'acme', module: parseModulePath(module), caller: ann };
+    const { content } = await registry.read(request, { kind: 'version', query, file }, signal);
+    return content.bytes;
+  }
+
+  const list = async (module: string) => {
+    const request = { owner: 'acme', module: parseModulePath(module), caller: ann };
+    return (await registry.read(request, { kind: 'list' }, signal)).content.bytes.toString();
+  };
+
+  const repository = (name = lib) => forge.remote(name, ann);
+
+  async function refsOf(name = lib): Promise<Record<string, ObjectId>> {
+    const { byName } = await repository(name).refs({ prefixes: ['refs/'], signal });
+    return Object.fromEntries(Array.from(byName.values(), ref => [ref.name, ref.id]));
+  }
+
+  /** Pushes a commit as people do, not through the registry. */
+  async function pushCommit(ref: string, files: Record<string, string>, message = 'work\n') {
+    await forge.createRepository(lib, ann, signal);
+    const blobs = Object.entries(files).map(([path, text]) => ({ path, blob: packObject('blob', Buffer.from(text)) }));
+    const tree = buildTree(blobs.map(({ path, blob }) => ({ path, mode: '100644', id: blob.id })));
+    const person = { name: 'bob', email: 'bob@example.com', time: 1_700_000_000 };
+    const commit = packObject(
+      'commit',
+      encodeCommit({ tree: tree.id, parents: [], author: person, committer: person, message }),
+    );
+    await repository().push({
+      objects: [...blobs.map(({ blob }) => blob), ...tree.trees, commit],
+      updates: [{ name: parseRefName(ref), from: (await refsOf())[ref], to: commit.id }],
+      signal,
+    });
+    return commit.id;
+  }
+
+  describe('a source repository', () => {
+    beforeEach(() => pushCommit('refs/heads/trunk', { 'go.mod': 'module go.acme.dev/lib\n' }));
+
+    it('is never written to, and the refusal says what to push', async () => {
+      const before = await refsOf();
+      await assert.rejects(publish('go.acme.dev/lib/sub', 'v1.0.0'), (error: unknown) => {
+        assert.ok(error instanceof NotAllowed);
+        assert.match(error.message, /people push to acme\/lib, modforge does not: push the tag sub\/v1\.0\.0/);
+        return true;
+      });
+      assert.deepEqual(await refsOf(), before);
+    });
+
+    it('says that a tag which people pushed exists already', async () => {
+      await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n' });
+      await assert.rejects(publish('go.acme.dev/lib', 'v1.0.0'), PublishConflict);
+    });
+
+    it('has versions that are not served yet, which is said and is no absence', async () => {
+      await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n' });
+      assert.equal(await list('go.acme.dev/lib'), 'v1.0.0\n');
+      await assert.rejects(read('go.acme.dev/lib', 'v1.0.0', 'zip'), SourceVersion);
+    });
+  });
+
+  it('refuses a module whose repository belongs to another path, and names it', async () => {
+    await publish('go.acme.dev/lib', 'v1.0.0');
+    const { 'refs/modforge/module': marker } = await refsOf();
+    const target = { owner: 'acme', repo: 'other' };
+    await forge.createRepository(target, ann, signal);
+    const copy = packObject('commit', encodeCommit(await repository().commit(marker as ObjectId, signal)));
+    assert.equal(copy.id, marker);
+    await repository(target).push({
+      objects: [packObject('tree', Buffer.alloc(0)), copy],
+      updates: [{ name: parseRefName('refs/modforge/module'), from: undefined, to: copy.id }],
+      signal,
+    });
+    await assert.rejects(publish('go.acme.dev/other', 'v1.0.0'), (error: unknown) => {
+      assert.ok(error instanceof PublishConflict);
+      assert.equal(error.message, 'the repository acme/other belongs to the module go.acme.dev/lib');
+      return true;
+    });
+  });
+
+  it('keeps the files of a module in a sub-directory under that directory', async () => {
+    await publish('go.acme.dev/lib/sub/dir/v2', 'v2.0.0', { 'x/x.go': 'package x\n' });
+    const { 'refs/tags/sub/dir/v2.0.0': tag } = await refsOf();
+    assert.ok(tag);
+    const { files } = await repository().snapshot(tag, signal);
+    const paths: string[] = [];
+    for await (const { path } of files) paths.push(path);
+    assert.deepEqual(paths, ['sub/dir/go.mod', 'sub/dir/x/x.go']);
+    assert.equal(
+      (await read('go.acme.dev/lib/sub/dir/v2', 'v2.0.0', 'mod')).toString(),
+      'module go.acme.dev/lib/sub/dir/v2\n',
+    );
+    assert.ok((await read('go.acme.dev/lib/sub/dir/v2', 'v2.0.0', 'zip')).byteLength > 0);
+    await assert.rejects(list('go.acme.dev/lib'), NotFound);
+  });
+
+  it('gives a version the highest lower one of its path and major as parent', async () => {
+    for (const version of ['v1.0.0', 'v1.2.0', 'v1.1.0', 'v0.1.0', 'v1.2.1-0.20200101000000-abcdefabcdef']) {
+      await publish('go.acme.dev/lib', version);
+    }
+    await publish('go.acme.dev/lib/v2', 'v2.0.0');
+    const refs = await refsOf();
+    const parentOf = async (tag: string) =>
+      (await repository().commit(refs[`refs/tags/${tag}`] as ObjectId, signal)).parents;
+    assert.deepEqual(await parentOf('v1.0.0'), []);
+    assert.deepEqual(await parentOf('v1.2.0'), [refs['refs/tags/v1.0.0']]);
+    assert.deepEqual(await parentOf('v1.1.0'), [refs['refs/tags/v1.0.0']]);
+    assert.deepEqual(await parentOf('v0.1.0'), []);
+    assert.deepEqual(await parentOf('v1.2.1-0.20200101000000-abcdefabcdef'), []);
+    assert.deepEqual(await parentOf('v2.0.0'), []);
+  });
+
+  describe('main', () => {
+    const main = async () => (await refsOf())['refs/heads/main'];
+    const tag = async (name: string) => (await refsOf())[`refs/tags/${name}`];
+
+    it('is at the highest version of the root module, also after a delete', async () => {
+      await publish('go.acme.dev/lib', 'v1.1.0');
+      await publish('go.acme.dev/lib/sub', 'v1.9.0');
+      await publish('go.acme.dev/lib', 'v1.0.0');
+      await publish('go.acme.dev/lib', 'v1.1.1-0.20200101000000-abcdefabcdef');
+      assert.equal(await main(), await tag('v1.1.0'));
+      await publish('go.acme.dev/lib', 'v1.2.0');
+      assert.equal(await main(), await tag('v1.2.0'));
+      await remove('go.acme.dev/lib', 'v1.2.0');
+      assert.equal(await main(), await tag('v1.1.0'));
+    });
+
+    it('is at the highest version of the only module where none is at the root', async () => {
+      await publish('go.acme.dev/lib/sub', 'v1.1.0');
+      await publish('go.acme.dev/lib/sub', 'v1.2.0');
+      assert.equal(await main(), await tag('sub/v1.2.0'));
+      await publish('go.acme.dev/lib/other', 'v1.5.0');
+      assert.equal(await main(), await tag('sub/v1.2.0'));
+    });
+
+    it('is left alone once people have moved it', async () => {
+      await publish('go.acme.dev/lib', 'v1.0.0');
+      const theirs = await pushCommit('refs/heads/main', { README: 'ours now\n' });
+      await publish('go.acme.dev/lib', 'v1.1.0');
+      assert.equal(await main(), theirs);
+    });
+  });
+
+  it('serves no content that is not what was published, and names both hashes', async () => {
+    await publish('go.acme.dev/lib', 'v1.0.0', { 'a.go': 'package a\n' });
+    const refs = await refsOf();
+    const { message } = await repository().commit(refs['refs/tags/v1.0.0'] as ObjectId, signal);
+    await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n', 'a.go': 'package evil\n' }, message);
+    assert.match((await read('go.acme.dev/lib', 'v1.0.0', 'mod')).toString(), /^module/);
+    for (let i = 0; i < 2; i++) {
+      await assert.rejects(read('go.acme.dev/lib', 'v1.0.0', 'zip'), (error: unknown) => {
+        assert.ok(error instanceof HashMismatch);
+        assert.notEqual(error.recorded, error.found);
+        assert.ok(error.message.includes(error.recorded) && error.message.includes(error.found));
+        return true;
+      });
+    }
+    await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module evil\n', 'a.go': 'package a\n' }, message);
+    await assert.rejects(read('go.acme.dev/lib', 'v1.0.0', 'mod'), HashMismatch);
+  });
+
+  it('takes a tag moved to another version for absent', async () => {
+    await publish('go.acme.dev/lib', 'v1.0.0');
+    await publish('go.acme.dev/lib', 'v1.1.0');
+    const { 'refs/tags/v1.0.0': from, 'refs/tags/v1.1.0': to } = await refsOf();
+    await repository().push({ objects: [], updates: [{ name: parseRefName('refs/tags/v1.0.0'), from, to }], signal });
+    for (const file of ['info', 'mod', 'zip'] as const) {
+      await assert.rejects(read('go.acme.dev/lib', 'v1.0.0', file), NotFound);
+    }
+  });
+});
