@@ -1,0 +1,72 @@
+/** A bare repository's frame: its folders and three small files. It exists from the moment that HEAD, written last, is there. */
+import { randomBytes } from 'node:crypto';
+import git from 'isomorphic-git';
+import { GitUnavailable } from '../../git/errors.ts';
+import { isRefName, type RefName } from '../../git/ref-name.ts';
+import { type FileSystem, ifThere, makeDirectory, syncDirectory, writeNewFile } from './file-system.ts';
+
+export interface BareRepository {
+  /** The branch that HEAD names; undefined where HEAD names a commit. */
+  readonly head: RefName | undefined;
+}
+
+/** Git's own sign, git-daemon(1), that a repository may be read by anyone. */
+const exportSign = 'git-daemon-export-ok';
+
+const folders = ['objects/info', 'objects/pack', 'refs/heads', 'refs/tags'];
+
+const config = `[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+`;
+
+/** Makes the repository, synced; one that is there is left as it is, one that was left half made is completed. */
+export async function createBareRepository(
+  fs: FileSystem,
+  gitdir: string,
+  { isExported }: { isExported: boolean },
+): Promise<void> {
+  if (await isThere(fs, `${gitdir}/HEAD`)) return;
+  for (const folder of folders) await makeDirectory(fs, `${gitdir}/${folder}`);
+  await putFile(fs, `${gitdir}/config`, config);
+  if (isExported) await putFile(fs, `${gitdir}/${exportSign}`, '');
+  else await ifThere(fs.promises.unlink(`${gitdir}/${exportSign}`));
+  await syncDirectory(fs, gitdir);
+  await putFile(fs, `${gitdir}/HEAD`, 'ref: refs/heads/main\n');
+  await syncDirectory(fs, gitdir);
+}
+
+/** Puts a whole file in place at once, whoever does the same at the same time. */
+async function putFile(fs: FileSystem, path: string, content: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  await writeNewFile(fs, temporary, [Buffer.from(content)].values());
+  await fs.promises.rename(temporary, path);
+}
+
+const isThere = async (fs: FileSystem, path: string): Promise<boolean> =>
+  (await ifThere(fs.promises.stat(path))) !== undefined;
+
+/** Whether the repository may be read by anyone. */
+export const isExportedRepository = (fs: FileSystem, gitdir: string): Promise<boolean> =>
+  isThere(fs, `${gitdir}/${exportSign}`);
+
+/**
+ * Looks at a repository before it is used; undefined where there is none.
+ * Throws GitUnavailable where it is kept in a way that would be misread here, as one without refs or objects.
+ */
+export async function openBareRepository(fs: FileSystem, gitdir: string): Promise<BareRepository | undefined> {
+  const head = await ifThere(fs.promises.readFile(`${gitdir}/HEAD`));
+  if (head === undefined) return undefined;
+  const setting = async (path: string) => String((await git.getConfig({ fs, gitdir, path })) ?? '').toLowerCase();
+  const obstacles = [
+    Number(await setting('core.repositoryformatversion')) > 1 && 'its format version is unknown',
+    !['', 'sha1'].includes(await setting('extensions.objectformat')) && 'its object ids are not SHA-1',
+    !['', 'files'].includes(await setting('extensions.refstorage')) && 'its refs are not kept in files',
+    (await setting('extensions.partialclone')) !== '' && 'it is a partial clone',
+    (await isThere(fs, `${gitdir}/objects/info/alternates`)) && 'it borrows objects (objects/info/alternates)',
+  ].filter(obstacle => obstacle !== false);
+  if (obstacles.length > 0) throw new GitUnavailable(`cannot read the repository ${gitdir}: ${obstacles.join(', ')}`);
+  const name = /^ref:\s*(\S+)/.exec(head.toString('utf8'))?.[1] ?? '';
+  return { head: isRefName(name) ? name : undefined };
+}

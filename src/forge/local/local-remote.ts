@@ -1,0 +1,152 @@
+/** A bare repository on this machine as a Remote. A push puts its objects in place, whole and synced, before the first ref changes. */
+import { type Commit, parseCommit } from '../../git/commit.ts';
+import { GitUnavailable, ObjectMissing, PushRefused, RefMoved } from '../../git/errors.ts';
+import type { ObjectId } from '../../git/object-id.ts';
+import { namedBy, type PackedObject } from '../../git/packed-object.ts';
+import { parseTree, type TreeEntry } from '../../git/parse-tree.ts';
+import type { RefName } from '../../git/ref-name.ts';
+import type { Push, Ref, RefUpdate, Remote, Snapshot, SnapshotFile } from '../../git/remote.ts';
+import type { BareRepository } from './bare-repository.ts';
+import { type FileSystem, systemErrorCode } from './file-system.ts';
+import type { Log } from './log.ts';
+import { createObjectReader, findMissing, type ObjectReader, type PeelMemory, peel } from './object-reader.ts';
+import { storePack } from './pack-store.ts';
+import { readRef, readRefs, updateRefs } from './ref-store.ts';
+
+export interface LocalRemoteOptions {
+  readonly fs: FileSystem;
+  readonly gitdir: string;
+  /** The repository as errors name it. */
+  readonly repository: string;
+  /** Begins each operation: throws where there is no such repository, or the caller may not do it. */
+  readonly open: (right: 'read' | 'write') => Promise<BareRepository>;
+  readonly peelMemory: PeelMemory;
+  readonly staleLockMs: number;
+  readonly log: Log;
+}
+
+export function createLocalRemote(options: LocalRemoteOptions): Remote {
+  const { fs, gitdir, repository } = options;
+
+  const run = async <T>(
+    right: 'read' | 'write',
+    signal: AbortSignal,
+    action: (opened: BareRepository) => Promise<T>,
+  ): Promise<T> => {
+    signal.throwIfAborted();
+    try {
+      return await action(await options.open(right));
+    } catch (error) {
+      if (systemErrorCode(error) === undefined) throw error;
+      throw new GitUnavailable(`cannot ${right} the repository ${repository}`, { cause: error });
+    }
+  };
+
+  return {
+    url: undefined,
+
+    refs: ({ prefixes, signal }) =>
+      run('read', signal, async ({ head }) => {
+        const stored = await readRefs(fs, gitdir, prefixes);
+        const unpeeled = [...stored.values()].filter(ref => ref.peeled === undefined).map(ref => ref.id);
+        const peeled = await peel(fs, gitdir, unpeeled, options.peelMemory);
+        const refs = Array.from(stored, ([name, ref]): [RefName, Ref] => {
+          const target = ref.peeled ?? peeled.get(ref.id);
+          return [name, target ? { name, id: ref.id, peeled: target } : { name, id: ref.id }];
+        });
+        return { byName: new Map(refs), head };
+      }),
+
+    commit: (id, signal) => run('read', signal, () => readCommit(createObjectReader(fs, gitdir), id)),
+
+    file: (commit, path, signal) =>
+      run('read', signal, async () => {
+        const objects = createObjectReader(fs, gitdir);
+        const { tree } = await readCommit(objects, commit);
+        return await readFile(objects, tree, path.split('/'), signal);
+      }),
+
+    snapshot: (id, signal) =>
+      run('read', signal, async (): Promise<Snapshot> => {
+        const objects = createObjectReader(fs, gitdir);
+        const commit = await readCommit(objects, id);
+        return { commit, files: walkTree(objects, commit.tree, '', signal) };
+      }),
+
+    push: push => run('write', push.signal, () => pushHere(options, push)),
+  };
+}
+
+async function readCommit(objects: ObjectReader, id: ObjectId): Promise<Commit> {
+  return parseCommit(id, await objects.readKind('commit', id));
+}
+
+const readTree = async (objects: ObjectReader, id: ObjectId): Promise<TreeEntry[]> =>
+  parseTree(id, await objects.readKind('tree', id));
+
+async function readFile(
+  objects: ObjectReader,
+  root: ObjectId,
+  path: readonly string[],
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  let tree = root;
+  for (const [i, name] of path.entries()) {
+    signal.throwIfAborted();
+    const entry = (await readTree(objects, tree)).find(entry => entry.name === name);
+    if (entry === undefined) return undefined;
+    const isLast = i === path.length - 1;
+    if (entry.mode === '40000' && !isLast) tree = entry.id;
+    else if (entry.mode === '40000' || entry.mode === '160000' || !isLast) return undefined;
+    else return await objects.readKind('blob', entry.id);
+  }
+  return undefined;
+}
+
+async function* walkTree(
+  objects: ObjectReader,
+  tree: ObjectId,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<SnapshotFile> {
+  for (const { name, mode, id } of await readTree(objects, tree)) {
+    signal.throwIfAborted();
+    const path = `${prefix}${name}`;
+    if (mode === '40000') yield* walkTree(objects, id, `${path}/`, signal);
+    else yield { path, mode, id, content: mode === '160000' ? Buffer.alloc(0) : await objects.readKind('blob', id) };
+  }
+}
+
+async function pushHere(options: LocalRemoteOptions, { objects, updates, signal }: Push): Promise<void> {
+  const { fs, gitdir } = options;
+  for (const { name, from } of updates) {
+    if ((await readRef(fs, gitdir, name)) !== from) throw new RefMoved(name);
+  }
+  const pack = objects.length > 0 ? await storePack(fs, gitdir, objects, signal) : undefined;
+  try {
+    await refuseIncomplete(options, objects, updates);
+    await updateRefs(options, updates, signal);
+  } catch (error) {
+    if (error instanceof RefMoved || error instanceof PushRefused) await pack?.discard();
+    throw error;
+  }
+  await pack?.keep();
+}
+
+/** As git does on a push: the new tips, and what the new objects name, must be in the push or in the repository. */
+async function refuseIncomplete(
+  { fs, gitdir, repository }: LocalRemoteOptions,
+  objects: readonly PackedObject[],
+  updates: readonly RefUpdate[],
+): Promise<void> {
+  const needed = new Set(updates.flatMap(({ to }) => (to === undefined ? [] : [to])));
+  for (const object of objects) {
+    for (const id of namedBy(object)) needed.add(id);
+  }
+  for (const { id } of objects) needed.delete(id);
+  const [missing] = await findMissing(fs, gitdir, needed);
+  if (missing === undefined) return;
+  throw new PushRefused(`the push to ${repository} needs object ${missing}, which is neither in it nor there`, {
+    cause: new ObjectMissing(missing),
+  });
+}

@@ -1,0 +1,118 @@
+/**
+ * Git's lock files: whoever makes `{file}.lock`, which must not exist, may change `{file}`, by renaming the lock over it or otherwise;
+ * everyone else waits. A lock outlives the process that made it, so one that has grown old is removed, and this must never hit a younger lock of
+ * the same name: only who makes the guard file named after the very lock seen (its inode and time) may remove it, and looks again first.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GitUnavailable } from '../../git/errors.ts';
+import {
+  type FileHandle,
+  type FileStats,
+  type FileSystem,
+  ifThere,
+  systemErrorCode,
+  writePieces,
+} from './file-system.ts';
+import type { Log } from './log.ts';
+
+export interface LockOptions {
+  readonly fs: FileSystem;
+  /** A lock of this age was left behind by a process that is gone. */
+  readonly staleLockMs: number;
+  readonly log: Log;
+}
+
+/** A held lock. After `commit` or `release` it is gone, and a second call does nothing. */
+export interface Lock {
+  /** Sets and syncs what the file will hold. */
+  write(content: Uint8Array): Promise<void>;
+  /** Puts what was written in the file's place; its folder is not synced yet. Throws GitUnavailable where somebody took the lock away. */
+  commit(): Promise<void>;
+  release(): Promise<void>;
+}
+
+export const lockPathOf = (path: string): string => `${path}.lock`;
+
+/** Locks `path`, waiting while another holds it; throws as `open` does where the lock file cannot be made (ENOENT, ENOTDIR). */
+export async function acquireLock(path: string, options: LockOptions, signal: AbortSignal): Promise<Lock> {
+  const lockPath = lockPathOf(path);
+  for (let attempt = 0; ; attempt++) {
+    signal.throwIfAborted();
+    const handle = await createExclusively(options.fs, lockPath);
+    if (handle !== undefined) return heldLock(options.fs, path, handle);
+    if (!(await removeIfStale(lockPath, options))) await backOff(attempt, signal);
+  }
+}
+
+/** Waits a little longer after each attempt, up to about 100 ms, never the same time as another process. */
+export async function backOff(attempt: number, signal: AbortSignal): Promise<void> {
+  const ms = Math.random() * Math.min(100, 2 * 2 ** Math.min(attempt, 10));
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
+}
+
+/** Removes the lock file if it is stale; false where it is there and young. */
+export async function removeIfStale(lockPath: string, options: LockOptions): Promise<boolean> {
+  const { fs, staleLockMs, log } = options;
+  const seen = await ifThere(fs.promises.lstat(lockPath));
+  if (seen === undefined) return true;
+  const ageMs = Date.now() - seen.mtime.getTime();
+  if (ageMs < staleLockMs) return false;
+
+  const guardPath = `${lockPath}.${identityOf(seen)}.lock`;
+  const guard = await ifThere(createExclusively(fs, guardPath));
+  if (guard === undefined) return removeIfStale(guardPath, options);
+  try {
+    const now = await ifThere(fs.promises.lstat(lockPath));
+    if (now !== undefined && identityOf(now) === identityOf(seen)) {
+      log.warn({ lock: lockPath, ageMs }, 'removed a lock that a process left behind');
+      await fs.promises.unlink(lockPath);
+    }
+  } finally {
+    await guard.close();
+    await ifThere(fs.promises.unlink(guardPath));
+  }
+  return true;
+}
+
+const identityOf = (stats: FileStats): string => `${stats.ino}-${stats.mtime.getTime()}`;
+
+/** Opens a new file; undefined where there is one of that name. */
+async function createExclusively(fs: FileSystem, path: string): Promise<FileHandle | undefined> {
+  try {
+    return await fs.promises.open(path, 'wx');
+  } catch (error) {
+    if (systemErrorCode(error) === 'EEXIST') return undefined;
+    throw error;
+  }
+}
+
+/** The handle stays open while the lock is held, so that its inode can't become another file's. */
+function heldLock(fs: FileSystem, path: string, handle: FileHandle): Lock {
+  const lockPath = lockPathOf(path);
+  let isHeld = true;
+  const isStillOurs = async () => {
+    const [ours, there] = await Promise.all([handle.stat(), ifThere(fs.promises.lstat(lockPath))]);
+    return ours.ino === there?.ino;
+  };
+  return {
+    async write(content) {
+      await writePieces(handle, [content].values());
+      await handle.datasync();
+    },
+    async commit() {
+      if (!(await isStillOurs())) throw new GitUnavailable(`another process removed the lock ${lockPath}; try again`);
+      await fs.promises.rename(lockPath, path);
+      isHeld = false;
+      await handle.close();
+    },
+    async release() {
+      if (!isHeld) return;
+      isHeld = false;
+      try {
+        if (await isStillOurs()) await fs.promises.unlink(lockPath);
+      } finally {
+        await handle.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { emptyTree, type ObjectId } from './object-id.ts';
+import { type PackedObject, packObject } from './packed-object.ts';
+import type { FileMode } from './remote.ts';
+
+/** A file of a tree to be built; `path` has its parts separated by `/`. */
+export interface TreeFile {
+  readonly path: string;
+  readonly mode: FileMode;
+  readonly id: ObjectId;
+}
+
+interface Directory {
+  readonly entries: Map<string, TreeFile | Directory>;
+  /** Known once the directory is encoded. */
+  id: ObjectId | undefined;
+}
+
+/**
+ * Builds the tree objects of `files`: the root's id, and every tree once, however often it occurs.
+ * Throws TypeError for a path that comes twice, is another's directory, or has an empty part.
+ */
+export function buildTree(files: Iterable<TreeFile>): { id: ObjectId; trees: PackedObject[] } {
+  const root: Directory = { entries: new Map(), id: undefined };
+  const directories = [root];
+  for (const file of files) directories.push(...place(root, file));
+  const trees = new Map<ObjectId, PackedObject>();
+  // A directory comes after the one that it is in.
+  for (const directory of directories.reverse()) {
+    const tree = packObject('tree', encodeDirectory(directory));
+    directory.id = tree.id;
+    trees.set(tree.id, tree);
+  }
+  return { id: root.id ?? emptyTree, trees: [...trees.values()] };
+}
+
+/** Puts a file into its directory and gives the directories that had to be made for it, outer ones first. */
+function place(root: Directory, file: TreeFile): Directory[] {
+  const made: Directory[] = [];
+  const parts = file.path.split('/');
+  const name = parts.pop() ?? '';
+  let directory = root;
+  for (const part of parts) {
+    let next = directory.entries.get(part);
+    if (next === undefined) {
+      next = { entries: new Map(), id: undefined };
+      directory.entries.set(part, next);
+      made.push(next);
+    }
+    if ('path' in next || part === '') throw new TypeError(`cannot place ${file.path} into a tree`);
+    directory = next;
+  }
+  if (directory.entries.has(name) || name === '') throw new TypeError(`cannot place ${file.path} into a tree`);
+  directory.entries.set(name, file);
+  return made;
+}
+
+/** Entries are `{mode} {name}\0{20 bytes}`, in the order of their names' bytes, a directory's as if it ended in `/`. */
+function encodeDirectory({ entries }: Directory): Buffer {
+  const encoded = Array.from(entries, ([name, entry]) => {
+    const [mode, sortName] = 'path' in entry ? [entry.mode, name] : ['40000', `${name}/`];
+    const bytes = Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(entry.id ?? '', 'hex')]);
+    return { sortKey: Buffer.from(sortName), bytes };
+  });
+  encoded.sort((a, b) => Buffer.compare(a.sortKey, b.sortKey));
+  return Buffer.concat(encoded.map(entry => entry.bytes));
+}

@@ -1,0 +1,130 @@
+/** Packs as git stores and sends them: gitformat-pack(5), version 2, whole objects, no deltas. */
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { ObjectId, ObjectKind } from './object-id.ts';
+import type { PackedObject } from './packed-object.ts';
+
+/** Where an object lies in a pack: the offset of its entry and the CRC-32 of the entry's bytes. */
+export interface PackEntry {
+  readonly id: ObjectId;
+  readonly offset: number;
+  readonly crc32: number;
+}
+
+/** What the index of a pack is made from. */
+export interface PackSummary {
+  readonly entries: readonly PackEntry[];
+  /** SHA-1 of all before the trailer, which is the trailer. */
+  readonly checksum: Buffer;
+}
+
+/** Numbered from 1 in an entry's first byte; 6 and 7 are deltas. */
+const kinds: readonly ObjectKind[] = ['commit', 'tree', 'blob', 'tag'];
+
+/** Yields the pack's bytes in pieces, the objects' own buffers among them, and returns its summary. An id that comes twice is written once. */
+export function* writePack(objects: readonly PackedObject[]): Generator<Uint8Array, PackSummary, void> {
+  const unique = new Map(objects.map(object => [object.id, object]));
+  const hash = createHash('sha1');
+  const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
+  header.writeUInt32BE(unique.size, 8);
+  hash.update(header);
+  yield header;
+
+  const entries: PackEntry[] = [];
+  let offset = header.byteLength;
+  for (const { kind, id, size, zlib } of unique.values()) {
+    const start = offset;
+    let crc = 0;
+    for (const piece of [encodeEntryHeader(kind, size), ...zlib]) {
+      hash.update(piece);
+      crc = crc32(piece, crc);
+      offset += piece.byteLength;
+      yield piece;
+    }
+    entries.push({ id, offset: start, crc32: crc });
+  }
+  const checksum = hash.digest();
+  yield checksum;
+  return { entries, checksum };
+}
+
+/** Four bits of the size beside the kind, then seven a byte, lowest first, the top bit saying that more follow. */
+function encodeEntryHeader(kind: ObjectKind, size: number): Buffer {
+  const bytes = [((kinds.indexOf(kind) + 1) << 4) | (size % 16)];
+  let rest = Math.floor(size / 16);
+  while (rest > 0) {
+    bytes.push((bytes.pop() ?? 0) | 0x80, rest % 128);
+    rest = Math.floor(rest / 128);
+  }
+  return Buffer.from(bytes);
+}
+
+/** The kind of the entry that begins with `byte`; undefined for a delta, whose kind is that of its base. */
+export function kindOfPackEntry(byte: number): ObjectKind | undefined {
+  return kinds[((byte >> 4) & 7) - 1];
+}
+
+const indexMagic = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);
+const fanoutEnd = indexMagic.byteLength + 256 * 4;
+const firstLargeOffset = 2 ** 31;
+
+/** The index of a pack, version 2. */
+export function encodePackIndex({ entries, checksum }: PackSummary): Buffer {
+  const sorted = entries.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const large = sorted.filter(entry => entry.offset >= firstLargeOffset).map(entry => entry.offset);
+  const index = Buffer.alloc(fanoutEnd + sorted.length * 28 + large.length * 8 + 40);
+  indexMagic.copy(index);
+
+  const crcs = fanoutEnd + sorted.length * 20;
+  const offsets = crcs + sorted.length * 4;
+  const largeOffsets = offsets + sorted.length * 4;
+  let written = 0;
+  for (const [i, entry] of sorted.entries()) {
+    const firstByte = index.write(entry.id, fanoutEnd + i * 20, 'hex') && index.readUInt8(fanoutEnd + i * 20);
+    index.writeUInt32BE(i + 1, indexMagic.byteLength + firstByte * 4);
+    index.writeUInt32BE(entry.crc32, crcs + i * 4);
+    if (entry.offset < firstLargeOffset) {
+      index.writeUInt32BE(entry.offset, offsets + i * 4);
+    } else {
+      index.writeUInt32BE(firstLargeOffset + written, offsets + i * 4);
+      index.writeBigUInt64BE(BigInt(entry.offset), largeOffsets + written * 8);
+      written += 1;
+    }
+  }
+  let before = 0;
+  for (let at = indexMagic.byteLength; at < fanoutEnd; at += 4) {
+    before = Math.max(before, index.readUInt32BE(at));
+    index.writeUInt32BE(before, at);
+  }
+  const trailer = largeOffsets + large.length * 8;
+  checksum.copy(index, trailer);
+  createHash('sha1')
+    .update(index.subarray(0, trailer + 20))
+    .digest()
+    .copy(index, trailer + 20);
+  return index;
+}
+
+/** The offset of an object's entry by the pack's index; undefined where the pack has no such object or the index is of another version. */
+export function findInPackIndex(index: Buffer, id: ObjectId): number | undefined {
+  if (!index.subarray(0, indexMagic.byteLength).equals(indexMagic) || index.byteLength < fanoutEnd) return undefined;
+  const firstByte = Number.parseInt(id.slice(0, 2), 16);
+  const upTo = (byte: number) => (byte < 0 ? 0 : index.readUInt32BE(indexMagic.byteLength + byte * 4));
+  const count = upTo(255);
+  const wanted = Buffer.from(id, 'hex');
+  let low = upTo(firstByte - 1);
+  let high = upTo(firstByte);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const at = fanoutEnd + middle * 20;
+    const order = index.compare(wanted, 0, 20, at, at + 20);
+    if (order === 0) {
+      const offset = index.readUInt32BE(fanoutEnd + count * 24 + middle * 4);
+      if (offset < firstLargeOffset) return offset;
+      return Number(index.readBigUInt64BE(fanoutEnd + count * 28 + (offset - firstLargeOffset) * 8));
+    }
+    if (order < 0) low = middle + 1;
+    else high = middle;
+  }
+  return undefined;
+}
