@@ -1,0 +1,112 @@
+/**
+ * A zip in memory, for replies. It is the second writer beside write-zip.ts, because archiver takes about 0.4 ms a file: for
+ * 2,000 files of 10 KB 1.9 s, where this takes 0.2 s. Layout: PKWARE's APPNOTE.TXT 6.3.9, its sections named below.
+ */
+import { promisify } from 'node:util';
+import { crc32, deflateRaw, deflateRawSync } from 'node:zlib';
+import { giveWay } from './give-way.ts';
+
+export interface FileOfZip {
+  /** With slashes, relative, no `.` or `..` in it. */
+  readonly name: string;
+  readonly content: Buffer;
+}
+
+export interface BuildZipOptions {
+  /** How hard to compress, from 1, the fastest, to 9. */
+  readonly level: number;
+  readonly signal: AbortSignal;
+}
+
+/** Bytes. Below, handing the work to another thread takes longer than the work. */
+const largeBytes = 256 * 1024;
+
+const deflateLarge = promisify(deflateRaw);
+
+/** What fits into the old records; beyond it the zip64 ones are needed (4.4.1.4). */
+const max16 = 0xffff;
+const max32 = 0xffffffff;
+
+/**
+ * The zip of the files in the order given. The same files make the same bytes: all are of the first day that a zip can name.
+ * A file and the whole must be below 4 GiB, as every module is; throws RangeError otherwise, and what `files` throws.
+ */
+export async function buildZip(files: AsyncIterable<FileOfZip>, { level, signal }: BuildZipOptions): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let size = 0;
+  const push = (piece: Buffer) => {
+    pieces.push(piece);
+    size += piece.byteLength;
+  };
+  for await (const { name, content } of files) {
+    signal.throwIfAborted();
+    await giveWay();
+    const isLarge = content.byteLength >= largeBytes;
+    const data = isLarge ? await deflateLarge(content, { level }) : deflateRawSync(content, { level });
+    if (Math.max(content.byteLength, data.byteLength, size) >= max32) throw new RangeError('the zip is too large');
+    const rawName = Buffer.from(name);
+    const facts = entryFacts(content, data, rawName);
+    directory.push(directoryHeader(facts, size), rawName);
+    push(localHeader(facts));
+    push(rawName);
+    push(data);
+  }
+  const directoryStart = size;
+  for (const piece of directory) push(piece);
+  push(endOfDirectory({ entries: directory.length / 2, start: directoryStart, size: size - directoryStart }));
+  return Buffer.concat(pieces, size);
+}
+
+/** What the local header and the directory say alike (4.3.7, from "version needed" to "extra field length"). */
+function entryFacts(content: Buffer, data: Buffer, rawName: Buffer): Buffer {
+  const facts = Buffer.alloc(26);
+  facts.writeUInt16LE(20, 0); // version needed: 2.0, deflate
+  facts.writeUInt16LE(0x0800, 2); // flags: the name is UTF-8
+  facts.writeUInt16LE(8, 4); // method: deflate
+  facts.writeUInt16LE(0, 6); // time
+  facts.writeUInt16LE((1 << 5) | 1, 8); // date: 1980-01-01
+  facts.writeUInt32LE(crc32(content), 10);
+  facts.writeUInt32LE(data.byteLength, 14);
+  facts.writeUInt32LE(content.byteLength, 18);
+  facts.writeUInt16LE(rawName.byteLength, 22);
+  return facts;
+}
+
+/** 4.3.7. */
+const localHeader = (facts: Buffer): Buffer => Buffer.concat([Buffer.from('PK\x03\x04'), facts]);
+
+/** 4.3.12: a regular file of mode 0644, made on Unix. */
+function directoryHeader(facts: Buffer, offset: number): Buffer {
+  const header = Buffer.alloc(46);
+  header.write('PK\x01\x02');
+  header.writeUInt16LE((3 << 8) | 20, 4);
+  facts.copy(header, 6);
+  header.writeUInt32LE(0o100644 * 0x10000, 38);
+  header.writeUInt32LE(offset, 42);
+  return header;
+}
+
+/** 4.3.16, with 4.3.14 and 4.3.15 in front where there are too many entries for it. */
+function endOfDirectory({ entries, start, size }: { entries: number; start: number; size: number }): Buffer {
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06');
+  end.writeUInt16LE(Math.min(entries, max16), 8);
+  end.writeUInt16LE(Math.min(entries, max16), 10);
+  end.writeUInt32LE(size, 12);
+  end.writeUInt32LE(start, 16);
+  if (entries < max16) return end;
+  const record = Buffer.alloc(56);
+  record.write('PK\x06\x06');
+  record.writeBigUInt64LE(44n, 4); // bytes of this record behind this field
+  record.writeUInt16LE((3 << 8) | 45, 12);
+  record.writeUInt16LE(45, 14);
+  for (const at of [24, 32]) record.writeBigUInt64LE(BigInt(entries), at);
+  record.writeBigUInt64LE(BigInt(size), 40);
+  record.writeBigUInt64LE(BigInt(start), 48);
+  const locator = Buffer.alloc(20);
+  locator.write('PK\x06\x07');
+  locator.writeBigUInt64LE(BigInt(start + size), 8);
+  locator.writeUInt32LE(1, 16);
+  return Buffer.concat([record, locator, end]);
+}

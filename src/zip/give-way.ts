@@ -1,0 +1,13 @@
+import { setImmediate } from 'node:timers/promises';
+
+/** Milliseconds that a loop may keep the event loop to itself. */
+const turnMs = 5;
+
+let turnStart = 0;
+
+/** To be awaited in a long loop: lets others run, every few milliseconds. */
+export async function giveWay(): Promise<void> {
+  if (performance.now() - turnStart < turnMs) return;
+  await setImmediate();
+  turnStart = performance.now();
+}

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { buildZip, type FileOfZip } from '../../src/zip/build-zip.ts';
+import { inflateEntry, readZip } from '../../src/zip/read-zip.ts';
+import { writeZip } from '../../src/zip/write-zip.ts';
+
+async function* each(files: readonly FileOfZip[]) {
+  yield* files;
+}
+
+const build = (files: readonly FileOfZip[]) =>
+  buildZip(each(files), { level: 1, signal: new AbortController().signal });
+
+async function contentsOf(zip: Buffer): Promise<FileOfZip[]> {
+  const files: FileOfZip[] = [];
+  for (const entry of await readZip(zip)) {
+    files.push({ name: entry.name, content: Buffer.from((await inflateEntry(entry)).content) });
+  }
+  return files;
+}
+
+const file = fc
+  .tuple(fc.stringMatching(/^[a-zäß日 ._-]{1,20}(\/[a-z]{1,10}){0,3}$/), fc.uint8Array({ maxLength: 2000 }))
+  .map(([name, bytes]) => ({ name, content: Buffer.from(bytes) }));
+const files = fc.uniqueArray(file, { maxLength: 20, selector: ({ name }) => name });
+
+describe('buildZip', () => {
+  it('gives back the files in their order, as the other writer does', async () => {
+    await fc.assert(
+      fc.asyncProperty(files, async written => {
+        assert.deepEqual(await contentsOf(await build(written)), written);
+        const reference = Buffer.concat(await writeZip(each(written), { level: 1 }).toArray());
+        assert.deepEqual(await contentsOf(reference), written);
+      }),
+    );
+  });
+
+  it('makes the same bytes of the same files', async () => {
+    const same = [{ name: 'a/b', content: Buffer.from('x'.repeat(1000)) }];
+    assert.deepEqual(await build(same), await build(same));
+  });
+
+  it('holds more files than the old records can count, and large ones', async () => {
+    const many = Array.from({ length: 70_000 }, (_, i) => ({ name: `f${i}`, content: Buffer.alloc(0) }));
+    many.push({ name: 'large', content: Buffer.alloc(1_000_000, 'go') });
+    const back = await readZip(await build(many));
+    assert.equal(back.length, 70_001);
+    assert.equal(back.at(-1)?.bytes, 1_000_000);
+  });
+
+  it('stops when nobody waits any more', async () => {
+    const gone = AbortSignal.abort(new Error('gone'));
+    await assert.rejects(buildZip(each([{ name: 'a', content: Buffer.alloc(1) }]), { level: 1, signal: gone }), /gone/);
+  });
+});
