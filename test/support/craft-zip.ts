@@ -51,6 +51,10 @@ export interface CraftedEnd {
   readonly entryCount?: number;
   /** The same in zip64's. */
   readonly entryCount64?: number;
+  /** The declared length of the directory, in the plain end record. */
+  readonly directoryBytes?: number;
+  /** The number of disks in zip64's locator; 1. */
+  readonly disks?: number;
   /** Behind everything. */
   readonly suffix?: Buffer;
 }
@@ -150,12 +154,12 @@ function endRecords(count: number, offset: number, bytes: number, end: CraftedEn
   if (end.zip64) {
     const count64 = end.entryCount64 ?? count;
     parts.push(Buffer.from('PK\x06\x06'), u64(44), u16(45, 45), u32(0, 0), u64(count64, count64, bytes, offset));
-    parts.push(Buffer.from('PK\x06\x07'), u32(0), u64(offset + bytes), u32(1));
+    parts.push(Buffer.from('PK\x06\x07'), u32(0), u64(offset + bytes), u32(end.disks ?? 1));
   }
   const declared = end.entryCount ?? (end.zip64 ? 0xffff : count & 0xffff);
   parts.push(Buffer.from('PK\x05\x06'), u16(0, 0, declared, declared));
   parts.push(
-    end.zip64 && end.entryCount === undefined ? u32(max32, max32) : u32(bytes, offset),
+    end.zip64 && end.entryCount === undefined ? u32(max32, max32) : u32(end.directoryBytes ?? bytes, offset),
     u16(comment.length),
     comment,
   );

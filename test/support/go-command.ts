@@ -9,8 +9,6 @@ export interface GoOptions {
   readonly proxy: string;
   /** Variables beside those that every run has, or in their place. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Ends every command that is still running. */
-  readonly signal?: AbortSignal;
 }
 
 export interface Go extends AsyncDisposable {
@@ -43,7 +41,7 @@ export interface DownloadedModule {
 let buildCache: Promise<string> | undefined;
 
 /** Makes a `go` with folders of its own, which go when it is disposed of. */
-export async function createGo({ proxy, env = {}, signal }: GoOptions): Promise<Go> {
+export async function createGo({ proxy, env = {} }: GoOptions): Promise<Go> {
   buildCache ??= outputOf('go', ['env', 'GOCACHE']);
   const cache = (await buildCache).trim();
   const folder = await makeTemporaryFolder();
@@ -51,7 +49,10 @@ export async function createGo({ proxy, env = {}, signal }: GoOptions): Promise<
   const home = join(folder.path, 'home');
   const bin = join(folder.path, 'bin');
   await mkdir(directory);
-  await mkdir(home);
+  // Go's telemetry would go on in the background, and write to HOME when it is gone.
+  const telemetry = join(home, '.config/go/telemetry');
+  await mkdir(telemetry, { recursive: true });
+  await writeFile(join(telemetry, 'mode'), 'off');
   const options = {
     cwd: directory,
     env: {
@@ -70,7 +71,6 @@ export async function createGo({ proxy, env = {}, signal }: GoOptions): Promise<
       GOWORK: 'off',
       ...env,
     },
-    ...(signal && { signal }),
   };
   const run = (...args: string[]) => runCommand('go', args, options);
   return {

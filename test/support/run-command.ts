@@ -7,7 +7,6 @@ export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** For standard input; empty unless given. */
   readonly input?: string;
-  readonly signal?: AbortSignal;
   /** Killed after this time, in milliseconds; two minutes unless given. */
   readonly timeoutMs?: number;
 }
@@ -18,13 +17,13 @@ export interface CommandResult {
   readonly exitCode: number;
 }
 
-/** Runs `command`; throws where it can't be started or is killed, by the signal or the timeout. */
+/** Runs `command`; throws where it can't be started or is killed, by the timeout too. */
 export function runCommand(
   command: string,
   args: readonly string[],
-  { cwd, env, input = '', signal, timeoutMs = 120_000 }: CommandOptions = {},
+  { cwd, env, input = '', timeoutMs = 120_000 }: CommandOptions = {},
 ): Promise<CommandResult> {
-  const options = { cwd, env, signal, timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 64 * 2 ** 20 } as const;
+  const options = { cwd, env, timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 64 * 2 ** 20 } as const;
   return new Promise((resolve, reject) => {
     const child = execFile(command, args, options, (error, stdout, stderr) => {
       const exitCode = error ? error.code : 0;
