@@ -2,6 +2,7 @@
  * What `git fsck` calls an error in a tree's names and in the few files that git itself reads (fsck.c, path.c and utf8.c of git 2.39). Servers with
  * receive.fsckObjects refuse a push for it, so it is asked before anything is made.
  */
+import { parseGitConfig } from './git-config.ts';
 
 /** Why git will not have a file at `path`, its parts separated by `/`; undefined where it will. */
 export function checkTreePath(path: string): string | undefined {
@@ -84,7 +85,7 @@ const maxModulesBytes = 1024 * 1024;
 /** fsck_gitmodules_fn: every setting `submodule.{name}.{key}`; what git can't parse it does not look at either. */
 function checkGitModules(content: Uint8Array): string | undefined {
   if (content.byteLength > maxModulesBytes) return 'a .gitmodules of over 1 MB is not looked through';
-  for (const { variable, value } of readGitConfig(Buffer.from(content).toString('latin1'))) {
+  for (const { variable, value } of parseGitConfig(Buffer.from(content).toString('latin1'))) {
     const [, name, key] = /^submodule\.(.*)\.([^.]*)$/s.exec(variable) ?? [];
     if (name === undefined) continue;
     const setting = `submodule ${JSON.stringify(name)} in .gitmodules`;
@@ -104,42 +105,4 @@ function isBadSubmoduleUrl(url: string): boolean {
   if (fetched === null) return false;
   const [, host] = /^(?!:\/\/).*?:\/\/(?:[^@/?#]*@)?([^/?#]*)/s.exec(fetched[1] ?? url) ?? [];
   return host === undefined || host === '' || /\n|%0a/i.test(url);
-}
-
-/** The variables of a git configuration file (git-config(1), "Syntax"; config.c), up to the first thing that is none. */
-function* readGitConfig(file: string): Generator<{ variable: string; value: string }> {
-  const text = `${file.replace(/^\xef\xbb\xbf/, '').replaceAll('\r\n', '\n')}\n`;
-  const section = /\[([A-Za-z0-9.-]*)(?:[ \t\r]+"((?:[^"\\\n]|\\[^\n])*)")?\]/y;
-  const variable =
-    /([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=((?:[^"\\\n;#]|\\[ntb"\\\n]|"(?:[^"\\\n]|\\[ntb"\\\n])*")*)(?:[;#][^\n]*)?)?\n/y;
-  const blank = /(?:[ \t\r\n]|[;#][^\n]*\n)*/y;
-  const next = (pattern: RegExp, from: number) => {
-    pattern.lastIndex = from;
-    return pattern.exec(text);
-  };
-  let prefix = '';
-  for (let at = next(blank, 0)?.[0].length ?? 0; at < text.length; ) {
-    const header = next(section, at);
-    const setting = next(variable, at);
-    if (header !== null) {
-      const [, name = '', subsection] = header;
-      prefix = name.toLowerCase() + (subsection === undefined ? '' : `.${subsection.replace(/\\(.)/gs, '$1')}`);
-    } else if (setting !== null) {
-      const [, key = '', value] = setting;
-      if (value !== undefined) yield { variable: `${prefix}.${key.toLowerCase()}`, value: unquote(value) };
-    } else {
-      return;
-    }
-    at += (header ?? setting)?.[0].length ?? 0;
-    at += next(blank, at)?.[0].length ?? 0;
-  }
-}
-
-const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', b: '\b', '\n': '' };
-
-/** Blanks around a value go unless quoted, those within it become spaces. */
-function unquote(value: string): string {
-  return value
-    .replace(/^[ \t\r]+|[ \t\r]+$/g, '')
-    .replace(/"|\\(.)/gs, (_, escaped: string | undefined) => (escaped && (escapes[escaped] ?? escaped)) || '');
 }

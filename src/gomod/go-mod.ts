@@ -4,7 +4,6 @@ import { type Block, type Line, quoteGo, readStatements, unquoteGo } from './go-
 import { splitPathVersion } from './module-path.ts';
 import { canonicalVersion, checkPathMajor, type Version } from './version.ts';
 
-
 /** Lists are in the file's order. Paths are as written, unquoted, and not checked beyond what `go` checks here. */
 export interface GoMod {
   /** Absent if there is no such line. `deprecated` is what a comment on it says behind `Deprecated:`. */
