@@ -61,6 +61,8 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
 
   return {
     host: undefined,
+    foldsTagCase: false,
+    maxFileBytes: undefined,
 
     async checkReady(signal) {
       signal.throwIfAborted();
@@ -86,6 +88,10 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
         staleLockMs,
         log,
       }),
+
+    // Plain repositories have no releases.
+    async createRelease() {},
+    async deleteRelease() {},
 
     async createRepository(name, caller, signal) {
       signal.throwIfAborted();
