@@ -1,4 +1,5 @@
 /** The forge port: what modforge asks of the place where the repositories live. One folder beside this file a forge. */
+import type { ObjectId } from '../git/object-id.ts';
 import type { Remote } from '../git/remote.ts';
 import type { Caller, Credentials } from './credentials.ts';
 
@@ -13,9 +14,24 @@ export interface Login {
   readonly name: string;
 }
 
+/** A release as people see it on the forge's pages; the version stands without it. */
+export interface Release {
+  readonly tag: string;
+  /** The commit that the tag points to. */
+  readonly commit: ObjectId;
+  readonly title: string;
+  /** Markdown. */
+  readonly text: string;
+  readonly isPrerelease: boolean;
+}
+
 export interface Forge {
   /** Host of the forge's address, without port, and its path if it has one; undefined where it has no address. */
   readonly host: string | undefined;
+  /** Whether tags that differ in case alone are one to the forge, so that both can't be published. */
+  readonly foldsTagCase: boolean;
+  /** The largest file that the forge takes, in bytes; undefined where it sets no limit. */
+  readonly maxFileBytes: number | undefined;
   /** Throws ForgeUnavailable where the forge does not answer. */
   checkReady(signal: AbortSignal): Promise<void>;
   /** Throws CredentialsRefused, or ForgeUnavailable. */
@@ -23,8 +39,15 @@ export interface Forge {
   /** The repository with the caller's rights; nothing is asked until the remote is used. */
   remote(name: RepositoryName, caller: Caller): Remote;
   /**
-   * Makes a repository for uploads, set up as the configuration says; one that is there already is left as it is.
-   * Throws WriteRefused, CredentialsRefused or ForgeUnavailable.
+   * Makes a repository for uploads, set up as the configuration says, and reads the settings back; one that is there already is
+   * left as it is, but for settings that a killed process did not come to. Throws WriteRefused, CredentialsRefused or ForgeUnavailable.
    */
   createRepository(name: RepositoryName, caller: Caller, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes the release of a tag that exists; fine if it is there already. Never brings a tag into being.
+   * Throws ReleaseRefused where the forge will not, ForgeUnavailable where trying again later may help.
+   */
+  createRelease(name: RepositoryName, release: Release, caller: Caller, signal: AbortSignal): Promise<void>;
+  /** Deletes the release of a tag, if there is one; the tag stays. Throws ReleaseRefused, WriteRefused, ForgeUnavailable. */
+  deleteRelease(name: RepositoryName, tag: string, caller: Caller, signal: AbortSignal): Promise<void>;
 }
