@@ -70,16 +70,16 @@ export async function packModule(options: PackOptions): Promise<PackedModule> {
       yield { name, content };
     }
   }
-  const zip = writeZip(contents(), { signal });
+  const zip = () => writeZip(contents(), { signal });
   let file: string | undefined;
   if (typeof out === 'object') {
-    await pipeline(zip, out, { end: false });
+    await pipeline(zip(), out, { end: false });
   } else {
     file = resolve(cwd, out ?? defaultName(module, version));
     await checkOutput(file, root);
     const unfinished = `${file}.${randomUUID()}.tmp`;
     try {
-      await pipeline(zip, createWriteStream(unfinished, { flags: 'wx' }));
+      await pipeline(zip(), createWriteStream(unfinished, { flags: 'wx' }));
       await rename(unfinished, file);
     } finally {
       await rm(unfinished, { force: true });

@@ -18,6 +18,9 @@ export interface BuildZipOptions {
   readonly signal: AbortSignal;
 }
 
+/** Bytes. Below, deflate gains nothing, and setting it up takes longer than all else. */
+const tinyBytes = 64;
+
 /** Bytes. Below, handing the work to another thread takes longer than the work. */
 const largeBytes = 256 * 1024;
 
@@ -42,8 +45,7 @@ export async function buildZip(files: AsyncIterable<FileOfZip>, { level, signal 
   for await (const { name, content } of files) {
     signal.throwIfAborted();
     await giveWay();
-    const isLarge = content.byteLength >= largeBytes;
-    const data = isLarge ? await deflateLarge(content, { level }) : deflateRawSync(content, { level });
+    const data = await compress(content, level);
     if (Math.max(content.byteLength, data.byteLength, size) >= max32) throw new RangeError('the zip is too large');
     const rawName = Buffer.from(name);
     const facts = entryFacts(content, data, rawName);
@@ -58,12 +60,18 @@ export async function buildZip(files: AsyncIterable<FileOfZip>, { level, signal 
   return Buffer.concat(pieces, size);
 }
 
+/** The content itself where it is tiny. */
+async function compress(content: Buffer, level: number): Promise<Buffer> {
+  if (content.byteLength < tinyBytes) return content;
+  return content.byteLength < largeBytes ? deflateRawSync(content, { level }) : await deflateLarge(content, { level });
+}
+
 /** What the local header and the directory say alike (4.3.7, from "version needed" to "extra field length"). */
 function entryFacts(content: Buffer, data: Buffer, rawName: Buffer): Buffer {
   const facts = Buffer.alloc(26);
   facts.writeUInt16LE(20, 0); // version needed: 2.0, deflate
   facts.writeUInt16LE(0x0800, 2); // flags: the name is UTF-8
-  facts.writeUInt16LE(8, 4); // method: deflate
+  facts.writeUInt16LE(data === content ? 0 : 8, 4); // method: stored or deflate
   facts.writeUInt16LE(0, 6); // time
   facts.writeUInt16LE((1 << 5) | 1, 8); // date: 1980-01-01
   facts.writeUInt32LE(crc32(content), 10);

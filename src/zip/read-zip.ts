@@ -5,11 +5,11 @@
  * The format is PKWARE's APPNOTE.TXT 6.3.
  */
 import { constants, isUtf8 } from 'node:buffer';
-import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { crc32, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
 import { type Entry, fromBufferPromise, type LocalFileHeader, type ZipFile } from 'yauzl';
 import { InvalidZip, type ZipFault } from './errors.ts';
+import { giveWay } from './give-way.ts';
 
 /** Go has no such limit. But an entry takes 80 bytes of an upload and several hundred here, and memory must have a bound. */
 export const maxEntries = 200_000;
@@ -354,11 +354,3 @@ function inflateInfo(result: object): InflateInfo {
 }
 
 const isInflateInfo = (result: object): result is InflateInfo => 'buffer' in result && 'engine' in result;
-
-let turnStart = 0;
-
-async function giveWay(): Promise<void> {
-  if (performance.now() - turnStart < 5) return;
-  await setImmediate();
-  turnStart = performance.now();
-}

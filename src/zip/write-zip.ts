@@ -9,8 +9,6 @@ export interface FileToZip {
 }
 
 export interface WriteZipOptions {
-  /** How hard to compress, from 1, the fastest, to 9; 6 unless given. */
-  readonly level?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -18,9 +16,11 @@ export interface WriteZipOptions {
  * A zip of the files in the order given, with zip64 records where there are many. The same files make the same bytes: all
  * are from 1980 and of mode 0644. One file at a time is in memory. The stream fails with TypeError for a name that could not
  * be written just so, and with what `files` throws; destroying it, or the signal, ends the iteration of `files`.
+ * Throws the signal's reason where it has aborted already.
  */
-export function writeZip(files: AsyncIterable<FileToZip>, { level = 6, signal }: WriteZipOptions = {}): Readable {
-  const archive = new ZipArchive({ zlib: { level } });
+export function writeZip(files: AsyncIterable<FileToZip>, { signal }: WriteZipOptions = {}): Readable {
+  signal?.throwIfAborted();
+  const archive = new ZipArchive({ zlib: { level: 6 } });
   const output = batches(signal);
   const closed = new AbortController();
   pipeline(archive, output, () => closed.abort());

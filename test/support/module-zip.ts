@@ -13,5 +13,5 @@ export async function moduleZip(
       yield { name: `${module}@${version}/${path}`, content: Buffer.from(content) };
     }
   }
-  return Buffer.concat(await writeZip(entries(), {}).toArray());
+  return Buffer.concat(await writeZip(entries()).toArray());
 }

@@ -21,7 +21,7 @@ async function contentsOf(zip: Buffer): Promise<FileOfZip[]> {
 }
 
 const file = fc
-  .tuple(fc.stringMatching(/^[a-zäß日 ._-]{1,20}(\/[a-z]{1,10}){0,3}$/), fc.uint8Array({ maxLength: 2000 }))
+  .tuple(fc.stringMatching(/^[a-zäß日][a-zäß日 ._-]{0,20}(\/[a-z]{1,10}){0,3}$/), fc.uint8Array({ maxLength: 2000 }))
   .map(([name, bytes]) => ({ name, content: Buffer.from(bytes) }));
 const files = fc.uniqueArray(file, { maxLength: 20, selector: ({ name }) => name });
 
@@ -30,7 +30,7 @@ describe('buildZip', () => {
     await fc.assert(
       fc.asyncProperty(files, async written => {
         assert.deepEqual(await contentsOf(await build(written)), written);
-        const reference = Buffer.concat(await writeZip(each(written), { level: 1 }).toArray());
+        const reference = Buffer.concat(await writeZip(each(written)).toArray());
         assert.deepEqual(await contentsOf(reference), written);
       }),
     );
