@@ -25,6 +25,12 @@ export interface Release {
   readonly isPrerelease: boolean;
 }
 
+/** What createRepository leaves to its caller to know. */
+export interface RepositoryState {
+  /** Whether the forge would run workflows that are pushed; then content that holds some may not be. */
+  readonly runsActions: boolean;
+}
+
 export interface Forge {
   /** Host of the forge's address, without port, and its path if it has one; undefined where it has no address. */
   readonly host: string | undefined;
@@ -32,6 +38,16 @@ export interface Forge {
   readonly foldsTagCase: boolean;
   /** The largest file that the forge takes, in bytes; undefined where it sets no limit. */
   readonly maxFileBytes: number | undefined;
+  /**
+   * Whether making a release brings back its tag where that is deleted at the same moment. The deletion's record tells afterwards:
+   * refs are read again after createRelease, and where it came meanwhile, release and tag are to be deleted once more.
+   */
+  readonly releaseRevivesTag: boolean;
+  /**
+   * Asked once at the start: what the forge is and in which version, for the log. Throws ForgeUnavailable where its address, the
+   * service's token or one of the owners is wrong, and says which.
+   */
+  describe(owners: readonly string[], signal: AbortSignal): Promise<string>;
   /** Throws ForgeUnavailable where the forge does not answer. */
   checkReady(signal: AbortSignal): Promise<void>;
   /** Throws CredentialsRefused, or ForgeUnavailable. */
@@ -40,12 +56,14 @@ export interface Forge {
   remote(name: RepositoryName, caller: Caller): Remote;
   /**
    * Makes a repository for uploads, set up as the configuration says, and reads the settings back; one that is there already is
-   * left as it is, but for settings that a killed process did not come to. Throws WriteRefused, CredentialsRefused or ForgeUnavailable.
+   * left as it is, but for settings that a killed process did not come to. Says whether it is new, and so has no refs.
+   * Throws WriteRefused, CredentialsRefused or ForgeUnavailable.
    */
-  createRepository(name: RepositoryName, caller: Caller, signal: AbortSignal): Promise<void>;
+  createRepository(name: RepositoryName, caller: Caller, signal: AbortSignal): Promise<{ readonly isNew: boolean }>;
   /**
-   * Makes the release of a tag that exists; fine if it is there already. Never brings a tag into being.
-   * Throws ReleaseRefused where the forge will not, ForgeUnavailable where trying again later may help.
+   * Makes the release of a tag that the caller has just seen at the release's commit; fine if it is there already. Where the forge
+   * lags after a push or is down, it is tried again until the signal ends, and the tag looked at before each further attempt.
+   * Throws ReleaseRefused where the forge will not or the tag is gone, CredentialsRefused, and ForgeUnavailable when the signal ends.
    */
   createRelease(name: RepositoryName, release: Release, caller: Caller, signal: AbortSignal): Promise<void>;
   /** Deletes the release of a tag, if there is one; the tag stays. Throws ReleaseRefused, WriteRefused, ForgeUnavailable. */

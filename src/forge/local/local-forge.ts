@@ -99,9 +99,9 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
       if (caller.kind === 'user') login(caller.credentials);
       if (caller.kind === 'anonymous') throw new WriteRefused(`cannot create ${repository} without credentials`);
       if (!isSafe(name)) throw new WriteRefused(`cannot create ${repository}: no repository can have this name`);
-      await orUnavailable(`cannot create ${repository}`, () =>
-        createBareRepository(fs, gitdirOf(directory, name), { isExported: visibility === 'public' }),
-      );
+      const gitdir = gitdirOf(directory, name);
+      const make = () => createBareRepository(fs, gitdir, { isExported: visibility === 'public' });
+      return { isNew: await orUnavailable(`cannot create ${repository}`, make) };
     },
   };
 }
@@ -133,9 +133,9 @@ function succeedOnce(action: () => Promise<void>): () => Promise<void> {
   };
 }
 
-async function orUnavailable(what: string, action: () => Promise<void>): Promise<void> {
+async function orUnavailable<T>(what: string, action: () => Promise<T>): Promise<T> {
   try {
-    await action();
+    return await action();
   } catch (error) {
     throw systemErrorCode(error) === undefined ? error : new ForgeUnavailable(what, { cause: error });
   }
