@@ -27,6 +27,8 @@ export interface Release {
 
 /** What createRepository leaves to its caller to know. */
 export interface RepositoryState {
+  /** Whether it was made just now, and so has no refs. */
+  readonly isNew: boolean;
   /** Whether the forge would run workflows that are pushed; then content that holds some may not be. */
   readonly runsActions: boolean;
 }
@@ -56,10 +58,10 @@ export interface Forge {
   remote(name: RepositoryName, caller: Caller): Remote;
   /**
    * Makes a repository for uploads, set up as the configuration says, and reads the settings back; one that is there already is
-   * left as it is, but for settings that a killed process did not come to. Says whether it is new, and so has no refs.
+   * left as it is, but for settings that a killed process did not come to: those of an empty one are made.
    * Throws WriteRefused, CredentialsRefused or ForgeUnavailable.
    */
-  createRepository(name: RepositoryName, caller: Caller, signal: AbortSignal): Promise<{ readonly isNew: boolean }>;
+  createRepository(name: RepositoryName, caller: Caller, signal: AbortSignal): Promise<RepositoryState>;
   /**
    * Makes the release of a tag that the caller has just seen at the release's commit; fine if it is there already. Where the forge
    * lags after a push or is down, it is tried again until the signal ends, and the tag looked at before each further attempt.

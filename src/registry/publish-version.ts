@@ -94,7 +94,8 @@ export async function publishVersion(
     repositories.forget(place);
     const commit: Commit = { id: packed.id, ...content };
     const { info } = contents.prime({ module, version, commit: packed.id, place, remote }, commit, upload.goMod);
-    const warning = await releases.make({ ...upload, commit: packed.id, place }, caller);
+    const deleted = refs.byName.get(deletedRef(tagOf(place, version)))?.id;
+    const warning = await releases.make({ ...upload, commit: packed.id, place, deleted }, caller);
     const warnings = warning === undefined ? upload.warnings : [...upload.warnings, warning];
     return { module, version, zipHash: upload.zipHash, info, warnings, place };
   }
@@ -106,7 +107,8 @@ export async function publishVersion(
   async function refsToWrite(): Promise<Refs> {
     const found = await refsIfThere();
     if (found !== undefined && ownershipOf(found, place) !== 'empty') return found;
-    const { isNew } = await repositories.forge.createRepository(place, caller, signal);
+    const { isNew, runsActions } = await repositories.forge.createRepository(place, caller, signal);
+    if (runsActions) refuseWorkflows(upload);
     if (isNew) return { byName: new Map(), head: undefined };
     return found ?? (await repositories.freshRefs(place, caller, signal));
   }
@@ -122,7 +124,8 @@ export async function publishVersion(
 
   async function checkMayPublish(refs: Refs): Promise<void> {
     const existing = refs.byName.get(tag);
-    if (existing !== undefined) throw await existsAlready(existing.peeled ?? existing.id);
+    const deleted = refs.byName.get(deletedRef(tagOf(place, version)));
+    if (existing !== undefined) throw await existsAlready(existing.peeled ?? existing.id, deleted?.id);
     await checkMayWrite(refs, place, version, remote, signal);
     const twin = repositories.forge.foldsTagCase ? caseTwin(refs, tag) : undefined;
     if (twin !== undefined) {
@@ -133,7 +136,6 @@ export async function publishVersion(
       const reason = `git can't hold the tags ${tag} and ${neighbour} at once; choose another version`;
       throw new InvalidUpload(`cannot publish ${module} ${version}`, [{ code: 'tag', file: '', reason }]);
     }
-    const deleted = refs.byName.get(deletedRef(tagOf(place, version)));
     if (deleted !== undefined && republish === 'same') {
       const zipHash = readDeleted(await remote.commit(deleted.id, signal));
       if (zipHash !== upload.zipHash) {
@@ -144,7 +146,7 @@ export async function publishVersion(
     }
   }
 
-  async function existsAlready(commit: ObjectId): Promise<Error> {
+  async function existsAlready(commit: ObjectId, deleted: ObjectId | undefined): Promise<Error> {
     const known = await remote.commit(commit, signal);
     const record = parseRecord(known);
     if (record === undefined) {
@@ -153,7 +155,7 @@ export async function publishVersion(
       );
     }
     // An upload that comes again, after one that was cut off perhaps, mends a release that is missing.
-    if (record.zipHash === upload.zipHash) await releases.make({ ...upload, commit, place }, caller);
+    if (record.zipHash === upload.zipHash) await releases.make({ ...upload, commit, place, deleted }, caller);
     return new PublishConflict(
       record.zipHash === upload.zipHash
         ? `${module} ${version} is published already, with the same content: ${record.zipHash}`
@@ -210,6 +212,14 @@ async function checkMayWrite(
     default:
       assertNever(ownership);
   }
+}
+
+/** Where the forge would run them, at the tag's push already. */
+function refuseWorkflows({ module, version, files }: Upload): void {
+  const problems = files
+    .filter(({ path }) => /^\.(github|gitea|forgejo)\/workflows\//.test(path))
+    .map(({ path }) => ({ code: 'workflow', file: path, reason: 'Actions cannot be switched off, so it would run' }));
+  if (problems.length > 0) throw new InvalidUpload(`cannot publish ${module} ${version}`, problems);
 }
 
 function checkSizes({ module, version, files, blobs }: Upload, maxFileBytes = Number.POSITIVE_INFINITY): void {

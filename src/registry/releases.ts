@@ -3,11 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Caller } from '../forge/credentials.ts';
 import type { Forge, Release } from '../forge/forge.ts';
 import type { ObjectId } from '../git/object-id.ts';
+import { tagRef } from '../git/ref-name.ts';
 import type { H1 } from '../gomod/h1.ts';
 import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion } from '../gomod/pseudo-version.ts';
 import { prereleaseOf } from '../gomod/semver.ts';
 import type { Version } from '../gomod/version.ts';
+import { deletedRef } from './deleted-version.ts';
 import { type Place, tagOf } from './place-module.ts';
 
 export interface VersionToRelease {
@@ -17,6 +19,8 @@ export interface VersionToRelease {
   readonly place: Place;
   readonly zipHash: H1;
   readonly goModHash: H1;
+  /** The record of an earlier deletion of this version, as the publisher saw it. */
+  readonly deleted: ObjectId | undefined;
 }
 
 export interface ReleasesOptions {
@@ -40,6 +44,7 @@ export class Releases {
   readonly #options: ReleasesOptions;
   /** What is being made, by repository and tag. */
   readonly #attempts = new Map<string, Attempt>();
+  readonly #checks = new Set<Promise<void>>();
 
   constructor(options: ReleasesOptions) {
     this.#options = options;
@@ -67,6 +72,7 @@ export class Releases {
   /** Resolves when no release is being made any more. */
   async settled(): Promise<void> {
     await Promise.all(Array.from(this.#attempts.values(), attempt => attempt.outcome));
+    await Promise.all(this.#checks);
   }
 
   #begin(key: string, version: VersionToRelease, caller: Caller): Attempt {
@@ -75,7 +81,10 @@ export class Releases {
     const { forge, log } = this.#options;
     const outcome = forge
       .createRelease(version.place, describeRelease(version), caller, signal)
-      .then(() => undefined)
+      .then(() => {
+        if (forge.releaseRevivesTag) this.#undoRevival(version, caller);
+        return undefined;
+      })
       .catch((error: unknown) => {
         const reason = error instanceof Error ? error.message : String(error);
         log.warn({ err: error, module: version.module, version: version.version }, 'the release was not made');
@@ -85,6 +94,26 @@ export class Releases {
     const attempt = { controller, outcome };
     this.#attempts.set(key, attempt);
     return attempt;
+  }
+
+  /** Another instance may have deleted the version while its release was being made, which brought the tag back. Off the publisher's path. */
+  #undoRevival({ place, version, commit, deleted }: VersionToRelease, caller: Caller): void {
+    const { forge, log } = this.#options;
+    const tag = tagOf(place, version);
+    const signal = AbortSignal.timeout(persistenceMs);
+    const undo = async () => {
+      const remote = forge.remote(place, caller);
+      const { byName } = await remote.refs({ prefixes: [tagRef(tag), deletedRef(tag)], signal });
+      if (byName.get(deletedRef(tag))?.id === deleted || byName.get(tagRef(tag))?.id !== commit) return;
+      await forge.deleteRelease(place, tag, caller, signal);
+      await remote.push({ objects: [], updates: [{ name: tagRef(tag), from: commit, to: undefined }], signal });
+    };
+    const check = undo()
+      .catch((error: unknown) =>
+        log.warn({ err: error, tag }, 'could not see whether the release brought a deleted tag back'),
+      )
+      .finally(() => this.#checks.delete(check));
+    this.#checks.add(check);
   }
 }
 

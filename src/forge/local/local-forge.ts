@@ -63,6 +63,12 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
     host: undefined,
     foldsTagCase: false,
     maxFileBytes: undefined,
+    releaseRevivesTag: false,
+
+    async describe(_owners, signal) {
+      await this.checkReady(signal);
+      return directory === '' ? 'repositories in memory' : `repositories in ${directory}`;
+    },
 
     async checkReady(signal) {
       signal.throwIfAborted();
@@ -101,7 +107,7 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
       if (!isSafe(name)) throw new WriteRefused(`cannot create ${repository}: no repository can have this name`);
       const gitdir = gitdirOf(directory, name);
       const make = () => createBareRepository(fs, gitdir, { isExported: visibility === 'public' });
-      return { isNew: await orUnavailable(`cannot create ${repository}`, make) };
+      return { isNew: await orUnavailable(`cannot create ${repository}`, make), runsActions: false };
     },
   };
 }
