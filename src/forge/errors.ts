@@ -7,3 +7,8 @@ export class ForgeUnavailable extends Error {
     this.retryAfterSeconds = options?.retryAfterSeconds;
   }
 }
+
+/** The forge will not have it so, and says why; trying again won't help. */
+export class ReleaseRefused extends Error {
+  override readonly name = 'ReleaseRefused';
+}

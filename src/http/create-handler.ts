@@ -9,7 +9,13 @@ import type { Registry } from '../registry/registry.ts';
 import { replyWithError } from './error-reply.ts';
 import { MethodNotAllowed, NoSuchRoute } from './errors.ts';
 import { parseAuthorization } from './parse-authorization.ts';
-import { parseModuleTarget, parsePackageTarget, parseProxyTarget, uploadTarget } from './parse-target.ts';
+import {
+  type ModuleTarget,
+  parseModuleTarget,
+  parsePackageTarget,
+  parseProxyTarget,
+  uploadTarget,
+} from './parse-target.ts';
 import { checkDeclaredBytes, readBody } from './read-body.ts';
 import { replyWithContent, replyWithText } from './reply.ts';
 
@@ -76,12 +82,13 @@ async function proxy(request: Request, response: Response, options: HandlerOptio
     allow(request, ['PUT']);
     return upload(request, response, { owner, caller, target: undefined }, options);
   }
-  if (request.method !== 'PUT') await registry.checkReader(owner, caller, signal);
-  const target = rest[0] === 'sumdb' ? undefined : parseModuleTarget(rest);
-  if (target === undefined) {
-    if (request.method === 'PUT') await registry.checkBeforeUpload(owner, caller, undefined, signal);
-    allow(request, reading);
-    throw new NoSuchRoute(`no such file; ask for {module}/@v/list, @v/{version}.info, .mod or .zip, or @latest`);
+  let target: ModuleTarget;
+  try {
+    target = parseModuleTarget(rest);
+  } catch (error) {
+    // Who may ask comes first, also where nothing will be asked of the forge.
+    await registry.checkReader(owner, caller, signal);
+    throw error;
   }
   const { module, question } = target;
   const isZip = question.kind === 'version' && question.file === 'zip';

@@ -63,18 +63,18 @@ export interface ModuleTarget {
 
 /**
  * Parses `{module}/@v/list`, `{module}/@v/{version}.{info|mod|zip}` and `{module}/@latest` (go.dev/ref/mod#goproxy-protocol).
- * Undefined for what is no form of the protocol; throws BadRequest where the path can't be a module's, or the file a version's.
+ * Throws NoSuchRoute for what is no form of the protocol, BadRequest where the path can't be a module's, or the file a version's.
  */
-export function parseModuleTarget(rest: readonly string[]): ModuleTarget | undefined {
+export function parseModuleTarget(rest: readonly string[]): ModuleTarget {
   const at = rest.findLastIndex(element => element === '@v' || element === '@latest');
-  if (at < 1) return undefined;
+  if (at < 1 || rest[0] === 'sumdb') throw noSuchFile();
   const [verb, file = '', ...more] = rest.slice(at);
-  if (more.length > 0 || (verb === '@latest') !== (rest.length === at + 1)) return undefined;
+  if (more.length > 0 || (verb === '@latest') !== (rest.length === at + 1)) throw noSuchFile();
   const module = orBadRequest(() => unescapePath(joinElements(rest.slice(0, at))));
   if (verb === '@latest') return { module, question: { kind: 'latest', file: 'info' } };
   if (file === 'list') return { module, question: { kind: 'list' } };
   const match = /^(.+)\.(info|mod|zip)$/s.exec(file);
-  if (!match) return undefined;
+  if (!match) throw noSuchFile();
   const kind = match[2] === 'info' ? 'info' : match[2] === 'mod' ? 'mod' : 'zip';
   const escaped = match[1] ?? '';
   if (escaped === 'latest') return { module, question: { kind: 'latest', file: kind } };
@@ -82,6 +82,9 @@ export function parseModuleTarget(rest: readonly string[]): ModuleTarget | undef
   const query = orBadRequest(() => escaped.split('/').map(unescapeVersion).join('/'));
   return { module, question: { kind: 'version', query, file: kind } };
 }
+
+const noSuchFile = () =>
+  new NoSuchRoute('no such file; ask for {module}/@v/list, @v/{version}.info, .mod or .zip, or @latest');
 
 /** The module and version whose zip can be PUT at a target, undefined where none can; throws BadRequest for a version that is none. */
 export function uploadTarget({ module, question }: ModuleTarget): UploadTarget | undefined {

@@ -9,6 +9,7 @@ import type { Version } from '../gomod/version.ts';
 import { DeleteConflict, NotFound } from './errors.ts';
 import { moduleVersions } from './module-versions.ts';
 import { type Place, tagOf } from './place-module.ts';
+import type { Releases } from './releases.ts';
 import type { ModuleRequest, Repositories } from './repositories.ts';
 import type { VersionContents } from './version-content.ts';
 import { publisher } from './version-record.ts';
@@ -22,6 +23,12 @@ export function readDeleted(commit: Commit): H1 | undefined {
   return isH1(hash) ? hash : undefined;
 }
 
+export interface Stores {
+  readonly repositories: Repositories;
+  readonly contents: VersionContents;
+  readonly releases: Releases;
+}
+
 /**
  * Throws NotFound, also where the caller may not see the module, DeleteConflict where the tag moved meanwhile, SourceVersion
  * for a tag that people pushed, and what the forge and the remote throw.
@@ -29,7 +36,7 @@ export function readDeleted(commit: Commit): H1 | undefined {
 export async function deleteVersion(
   { owner, module, caller }: ModuleRequest,
   version: Version,
-  { repositories, contents }: { repositories: Repositories; contents: VersionContents },
+  { repositories, contents, releases }: Stores,
   signal: AbortSignal,
 ): Promise<Place> {
   const place = repositories.place(owner, module);
@@ -50,6 +57,8 @@ export async function deleteVersion(
     'commit',
     encodeCommit({ tree: emptyTree, parents: [], author: person, committer: person, message }),
   );
+  // Before the tag: a release without its tag becomes a draft that a later push of the tag brings back.
+  await releases.delete(place, tag, caller, signal);
   try {
     await remote.push({
       objects: [packObject('tree', new Uint8Array(0)), deleted],

@@ -15,14 +15,14 @@ import { compareVersions, type Version } from '../gomod/version.ts';
 import { assertNever } from './assert-never.ts';
 import type { Content } from './content.ts';
 import { mainRef } from './default-branch.ts';
-import { deletedRef, readDeleted } from './deleted-version.ts';
+import { deletedRef, readDeleted, type Stores } from './deleted-version.ts';
 import { InvalidUpload, NotAllowed, PublishConflict } from './errors.ts';
 import { makeMarker, markerRef, readMarker } from './marker.ts';
 import { moduleVersions, ownershipOf } from './module-versions.ts';
 import { type Place, tagOf } from './place-module.ts';
 import { readUpload, type Upload, type UploadTarget } from './read-upload.ts';
 import type { Repositories } from './repositories.ts';
-import { inModule, type VersionContents } from './version-content.ts';
+import { inModule } from './version-content.ts';
 import { formatRecord, parseRecord, publisher } from './version-record.ts';
 
 export interface PublishRequest {
@@ -42,9 +42,7 @@ export interface Published {
   readonly place: Place;
 }
 
-export interface PublishOptions {
-  readonly repositories: Repositories;
-  readonly contents: VersionContents;
+export interface PublishOptions extends Stores {
   /** What may be published where a version was deleted: anything, or the same content again. */
   readonly republish: 'any' | 'same';
 }
@@ -58,7 +56,7 @@ const attempts = 4;
  */
 export async function publishVersion(
   { owner, caller, body, expected }: PublishRequest,
-  { repositories, contents, republish }: PublishOptions,
+  { repositories, contents, releases, republish }: PublishOptions,
   signal: AbortSignal,
 ): Promise<Published> {
   repositories.servedOwner(owner);
@@ -67,6 +65,7 @@ export async function publishVersion(
   const { module, version } = upload;
   const place = repositories.place(owner, module);
   const tag = tagRefOf(place, version);
+  checkSizes(upload, repositories.forge.maxFileBytes);
   const remote = repositories.forge.remote(place, caller);
   const tree = buildTree(upload.files.map(({ path, id }) => ({ path: inModule(place, path), mode: '100644', id })));
 
@@ -95,30 +94,48 @@ export async function publishVersion(
     repositories.forget(place);
     const commit: Commit = { id: packed.id, ...content };
     const { info } = contents.prime({ module, version, commit: packed.id, place, remote }, commit, upload.goMod);
-    return { module, version, zipHash: upload.zipHash, info, warnings: upload.warnings, place };
+    const deleted = refs.byName.get(deletedRef(tagOf(place, version)))?.id;
+    const warning = await releases.make({ ...upload, commit: packed.id, place, deleted }, caller);
+    const warnings = warning === undefined ? upload.warnings : [...upload.warnings, warning];
+    return { module, version, zipHash: upload.zipHash, info, warnings, place };
   }
 
-  /** The refs as they are now, of a repository that is made if there is none. */
+  /**
+   * The refs as they are now. A repository that is not there is made, and one without refs is set up again: whoever made it may
+   * have been killed before its settings were right.
+   */
   async function refsToWrite(): Promise<Refs> {
+    const found = await refsIfThere();
+    if (found !== undefined && ownershipOf(found, place) !== 'empty') return found;
+    const { isNew, runsActions } = await repositories.forge.createRepository(place, caller, signal);
+    if (runsActions) refuseWorkflows(upload);
+    if (isNew) return { byName: new Map(), head: undefined };
+    return found ?? (await repositories.freshRefs(place, caller, signal));
+  }
+
+  async function refsIfThere(): Promise<Refs | undefined> {
     try {
       return await repositories.freshRefs(place, caller, signal);
     } catch (error) {
-      if (!(error instanceof RepositoryNotFound)) throw error;
-      await repositories.forge.createRepository(place, caller, signal);
-      return await repositories.freshRefs(place, caller, signal);
+      if (error instanceof RepositoryNotFound) return undefined;
+      throw error;
     }
   }
 
   async function checkMayPublish(refs: Refs): Promise<void> {
     const existing = refs.byName.get(tag);
-    if (existing !== undefined) throw await existsAlready(existing.peeled ?? existing.id);
+    const deleted = refs.byName.get(deletedRef(tagOf(place, version)));
+    if (existing !== undefined) throw await existsAlready(existing.peeled ?? existing.id, deleted?.id);
     await checkMayWrite(refs, place, version, remote, signal);
+    const twin = repositories.forge.foldsTagCase ? caseTwin(refs, tag) : undefined;
+    if (twin !== undefined) {
+      throw new PublishConflict(`${twin} exists, and the forge takes it and ${tagOf(place, version)} for one tag`);
+    }
     const neighbour = neighbourInTheWay(refs, tag);
     if (neighbour !== undefined) {
       const reason = `git can't hold the tags ${tag} and ${neighbour} at once; choose another version`;
       throw new InvalidUpload(`cannot publish ${module} ${version}`, [{ code: 'tag', file: '', reason }]);
     }
-    const deleted = refs.byName.get(deletedRef(tagOf(place, version)));
     if (deleted !== undefined && republish === 'same') {
       const zipHash = readDeleted(await remote.commit(deleted.id, signal));
       if (zipHash !== upload.zipHash) {
@@ -129,7 +146,7 @@ export async function publishVersion(
     }
   }
 
-  async function existsAlready(commit: ObjectId): Promise<Error> {
+  async function existsAlready(commit: ObjectId, deleted: ObjectId | undefined): Promise<Error> {
     const known = await remote.commit(commit, signal);
     const record = parseRecord(known);
     if (record === undefined) {
@@ -137,6 +154,8 @@ export async function publishVersion(
         `${module} ${version} exists already, as a tag that was pushed to ${place.owner}/${place.repo}`,
       );
     }
+    // An upload that comes again, after one that was cut off perhaps, mends a release that is missing.
+    if (record.zipHash === upload.zipHash) await releases.make({ ...upload, commit, place, deleted }, caller);
     return new PublishConflict(
       record.zipHash === upload.zipHash
         ? `${module} ${version} is published already, with the same content: ${record.zipHash}`
@@ -158,12 +177,9 @@ export async function checkBeforeUpload(
   await repositories.login(caller, signal);
   if (target === undefined) return;
   const place = repositories.place(owner, target.module);
-  try {
-    const refs = await repositories.refs(place, caller, signal);
-    await checkMayWrite(refs, place, target.version, repositories.forge.remote(place, caller), signal);
-  } catch (error) {
-    if (!(error instanceof RepositoryNotFound)) throw error;
-  }
+  const refs = await repositories.refs(place, caller, signal);
+  if (refs === undefined) return;
+  await checkMayWrite(refs, place, target.version, repositories.forge.remote(place, caller), signal);
 }
 
 /** Whether modforge may write to a repository, by its marker: it is empty, or carries the marker of this very path. */
@@ -198,6 +214,22 @@ async function checkMayWrite(
   }
 }
 
+/** Where the forge would run them, at the tag's push already. */
+function refuseWorkflows({ module, version, files }: Upload): void {
+  const problems = files
+    .filter(({ path }) => /^\.(github|gitea|forgejo)\/workflows\//.test(path))
+    .map(({ path }) => ({ code: 'workflow', file: path, reason: 'Actions cannot be switched off, so it would run' }));
+  if (problems.length > 0) throw new InvalidUpload(`cannot publish ${module} ${version}`, problems);
+}
+
+function checkSizes({ module, version, files, blobs }: Upload, maxFileBytes = Number.POSITIVE_INFINITY): void {
+  const tooLarge = new Set(blobs.filter(blob => blob.size > maxFileBytes).map(blob => blob.id));
+  const problems = files
+    .filter(file => tooLarge.has(file.id))
+    .map(({ path }) => ({ code: 'size', file: path, reason: `the forge takes files of up to ${maxFileBytes} bytes` }));
+  if (problems.length > 0) throw new InvalidUpload(`cannot publish ${module} ${version}`, problems);
+}
+
 /** The version's tag as a ref; a legal version or folder can still be a name that git refuses. */
 function tagRefOf(place: Place, version: Version): RefName {
   const name = `refs/tags/${tagOf(place, version)}`;
@@ -227,6 +259,14 @@ function parentOf(refs: Refs, place: Place, { module, version }: Upload): Object
     if (compareVersions(other, version) < 0) parent = commit;
   }
   return parent;
+}
+
+/** A tag that differs from this one in case alone, without `refs/tags/`. */
+function caseTwin(refs: Refs, tag: RefName): string | undefined {
+  const folded = tag.toLowerCase();
+  return [...refs.byName.keys()]
+    .find(name => name !== tag && name.toLowerCase() === folded)
+    ?.slice('refs/tags/'.length);
 }
 
 /** A tag that is a folder of this one, or in this one as a folder. */

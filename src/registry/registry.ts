@@ -3,12 +3,13 @@ import type { Caller } from '../forge/credentials.ts';
 import type { Forge } from '../forge/forge.ts';
 import type { Version } from '../gomod/version.ts';
 import { moveDefaultBranch } from './default-branch.ts';
-import { deleteVersion } from './deleted-version.ts';
+import { deleteVersion, type Stores } from './deleted-version.ts';
 import type { PathRule } from './path-rule.ts';
 import type { Place } from './place-module.ts';
 import { checkBeforeUpload, type Published, type PublishRequest, publishVersion } from './publish-version.ts';
 import { type ModuleAnswer, type ModuleQuestion, ModuleReader } from './read-module.ts';
 import type { UploadTarget } from './read-upload.ts';
+import { Releases } from './releases.ts';
 import { type AnonymousRead, type ModuleRequest, Repositories } from './repositories.ts';
 import { VersionContents } from './version-content.ts';
 
@@ -32,6 +33,7 @@ export interface RegistryOptions {
 export class Registry {
   readonly #repositories: Repositories;
   readonly #contents: VersionContents;
+  readonly #releases: Releases;
   readonly #reader: ModuleReader;
   readonly #options: RegistryOptions;
   readonly #background = new Set<Promise<void>>();
@@ -40,6 +42,7 @@ export class Registry {
     this.#options = options;
     this.#repositories = new Repositories(options);
     this.#contents = new VersionContents({ maxBytes: options.cacheBytes });
+    this.#releases = new Releases(options);
     this.#reader = new ModuleReader(this.#repositories, this.#contents);
   }
 
@@ -51,7 +54,7 @@ export class Registry {
   /** Throws as `read` does for an owner that is not served, or one that this caller may read nothing of. */
   async checkReader(owner: string, caller: Caller, signal: AbortSignal): Promise<void> {
     this.#repositories.servedOwner(owner);
-    await this.#repositories.readerFor(caller, signal);
+    await this.#repositories.checkReader(caller, signal);
   }
 
   /** Throws what ModuleReader.read throws. */
@@ -72,21 +75,24 @@ export class Registry {
   /** Publishes a module zip; the version is there for everyone when this resolves. Throws as publishVersion. */
   async publish(request: PublishRequest, signal: AbortSignal): Promise<Published> {
     const { republish } = this.#options;
-    const stores = { repositories: this.#repositories, contents: this.#contents, republish };
-    const published = await publishVersion(request, stores, signal);
+    const published = await publishVersion(request, { ...this.#stores(), republish }, signal);
     this.#moveDefaultBranch(published.place, request.caller);
     return published;
   }
 
   /** Deletes a version's tag. Throws as deleteVersion. */
   async delete(request: ModuleRequest, version: Version, signal: AbortSignal): Promise<void> {
-    const stores = { repositories: this.#repositories, contents: this.#contents };
-    this.#moveDefaultBranch(await deleteVersion(request, version, stores, signal), request.caller);
+    this.#moveDefaultBranch(await deleteVersion(request, version, this.#stores(), signal), request.caller);
   }
 
   /** Resolves when nothing is done in the background any more. */
   async settled(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background);
+    await this.#releases.settled();
+  }
+
+  #stores(): Stores {
+    return { repositories: this.#repositories, contents: this.#contents, releases: this.#releases };
   }
 
   #moveDefaultBranch(place: Place, caller: Caller): void {

@@ -1,10 +1,11 @@
 /** The owner's repositories as one caller may see them: which one a module is in, and what its refs are right now. */
+
+import { callerKey } from '../forge/caller-key.ts';
 import type { Caller } from '../forge/credentials.ts';
 import type { Forge, Login } from '../forge/forge.ts';
 import { RepositoryNotFound } from '../git/errors.ts';
 import type { Refs, Remote } from '../git/remote.ts';
 import { type ModulePath, matchPrefixPatterns } from '../gomod/module-path.ts';
-import { callerKey } from './caller-key.ts';
 import { CredentialsNeeded, NotFound } from './errors.ts';
 import type { PathRule } from './path-rule.ts';
 import { type Place, placeModule } from './place-module.ts';
@@ -45,7 +46,12 @@ const refPrefixes = ['refs/heads/', 'refs/tags/', 'refs/modforge/'];
 /** Rights are asked for again after this time. */
 const rightsTtlMs = 60_000;
 
-type KnownRefs = { readonly refs: Refs } | { readonly refs: undefined; readonly error: RepositoryNotFound };
+/** That there is no repository is known for as long. */
+interface KnownRefs {
+  readonly refs: Refs | undefined;
+}
+
+const service: Caller = { kind: 'service' };
 
 export class Repositories {
   readonly #options: RepositoriesOptions;
@@ -85,44 +91,46 @@ export class Repositories {
     return this.#logins.get(callerKey(caller), authenticate, signal);
   }
 
-  /** As whom the forge is asked when `caller` reads; throws as `login`. */
-  async readerFor(caller: Caller, signal: AbortSignal): Promise<Caller> {
-    const { anonymousRead } = this.#options;
+  /** Throws CredentialsNeeded where nobody may read without credentials, and as `login` where there are some. */
+  async checkReader(caller: Caller, signal: AbortSignal): Promise<void> {
+    this.#checkAnonymous(caller);
     if (caller.kind === 'user') await this.login(caller, signal);
-    else if (anonymousRead === 'none') throw new CredentialsNeeded('reading needs credentials of the forge');
-    return anonymousRead === 'all' ? { kind: 'service' } : caller;
   }
 
   /**
-   * The module's repository with the caller's rights to read.
+   * The module's repository with the caller's rights to read, which are those that git grants to these credentials.
    * Throws NotFound or CredentialsNeeded, by the path and the caller alone and never by whether something exists.
    */
   async open({ owner, module, caller }: ModuleRequest, signal: AbortSignal): Promise<OpenRepository> {
     const place = this.place(owner, module);
-    const reader = await this.readerFor(caller, signal);
-    try {
+    this.#checkAnonymous(caller);
+    const isOpen = this.#options.anonymousRead === 'all';
+    // Where reading is open, credentials that are shown are looked at all the same: wrong ones are refused.
+    const readers: Caller[] = isOpen && caller.kind === 'user' ? [caller, service] : [isOpen ? service : caller];
+    for (const reader of readers) {
       const refs = await this.refs(place, reader, signal);
-      return { place, refs, remote: this.#options.forge.remote(place, reader), isPublic: this.#isOpen(reader) };
-    } catch (error) {
-      if (!(error instanceof RepositoryNotFound)) throw error;
-      const isOurs = place.isOwnNamespace || matchPrefixPatterns(this.#options.privatePaths, module);
-      if (caller.kind === 'anonymous' && isOurs) {
-        throw new CredentialsNeeded(`no such module, or credentials are needed: ${module}`, { cause: error });
-      }
-      throw new NotFound(`no module ${module} here`, {
-        dependsOnCaller: this.#options.anonymousRead !== 'all',
-        cause: error,
-      });
+      if (refs === undefined) continue;
+      const remote = this.#options.forge.remote(place, reader);
+      return { place, refs, remote, isPublic: isOpen || caller.kind === 'anonymous' };
+    }
+    const isOurs = place.isOwnNamespace || matchPrefixPatterns(this.#options.privatePaths, module);
+    if (caller.kind === 'anonymous' && isOurs) {
+      throw new CredentialsNeeded(`no such module, or credentials are needed: ${module}`);
+    }
+    throw new NotFound(`no module ${module} here`, { dependsOnCaller: !isOpen });
+  }
+
+  #checkAnonymous(caller: Caller): void {
+    if (caller.kind === 'anonymous' && this.#options.anonymousRead === 'none') {
+      throw new CredentialsNeeded('reading needs credentials of the forge');
     }
   }
 
-  /** The repository's refs as `caller` sees them, at most `refsTtlMs` old; throws as Remote.refs. */
-  async refs(place: Place, caller: Caller, signal: AbortSignal): Promise<Refs> {
+  /** The repository's refs as `caller` sees them, at most `refsTtlMs` old; undefined where there is none, or none to see. Else throws as Remote.refs. */
+  async refs(place: Place, caller: Caller, signal: AbortSignal): Promise<Refs | undefined> {
     const repository = `${place.owner}/${place.repo}`;
     const key = `${repository} ${this.#changes.get(repository) ?? 0} ${callerKey(caller)}`;
-    const known = await this.#refs.get(key, shared => this.#askRefs(place, caller, shared), signal);
-    if (known.refs === undefined) throw known.error;
-    return known.refs;
+    return (await this.#refs.get(key, shared => this.#askRefs(place, caller, shared), signal)).refs;
   }
 
   /** As `refs`, but asked for now: for deciding what to write. */
@@ -140,12 +148,8 @@ export class Repositories {
     try {
       return { refs: await this.freshRefs(place, caller, signal) };
     } catch (error) {
-      if (error instanceof RepositoryNotFound) return { refs: undefined, error };
+      if (error instanceof RepositoryNotFound) return { refs: undefined };
       throw error;
     }
-  }
-
-  #isOpen(reader: Caller): boolean {
-    return reader.kind !== 'user' && this.#options.anonymousRead !== 'none';
   }
 }

@@ -26,8 +26,8 @@ describe('parseModuleTarget', () => {
   ] as const) {
     it(`reads ${path}`, () => {
       const target = parse(path);
-      assert.equal(target?.module, module);
-      assert.deepEqual(target?.question, question);
+      assert.equal(target.module, module);
+      assert.deepEqual(target.question, question);
     });
   }
 
@@ -38,7 +38,7 @@ describe('parseModuleTarget', () => {
     '@v/list',
     'a.b/@latest/x',
   ]) {
-    it(`knows no file ${path}`, () => assert.equal(parse(path), undefined));
+    it(`knows no file ${path}`, () => assert.throws(() => parse(path), NoSuchRoute));
   }
 
   for (const path of [
@@ -54,10 +54,7 @@ describe('parseModuleTarget', () => {
   }
 
   it('says where a zip can be put', () => {
-    const put = (path: string) => {
-      const target = parse(path);
-      return target && uploadTarget(target);
-    };
+    const put = (path: string) => uploadTarget(parse(path));
     assert.deepEqual(put('example.com/!lib/@v/v1.0.0.zip'), { module: 'example.com/Lib', version: 'v1.0.0' });
     assert.equal(put('example.com/lib/@v/v1.0.0.mod'), undefined);
     assert.throws(() => put('example.com/lib/@v/v1.zip'), BadRequest);

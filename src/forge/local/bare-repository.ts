@@ -21,13 +21,13 @@ const config = `[core]
 \tbare = true
 `;
 
-/** Makes the repository, synced; one that is there is left as it is, one that was left half made is completed. */
+/** Makes the repository, synced, and says whether it did: one that is there is left as it is, one that was left half made is completed. */
 export async function createBareRepository(
   fs: FileSystem,
   gitdir: string,
   { isExported }: { isExported: boolean },
-): Promise<void> {
-  if (await isThere(fs, `${gitdir}/HEAD`)) return;
+): Promise<boolean> {
+  if (await isThere(fs, `${gitdir}/HEAD`)) return false;
   for (const folder of folders) await makeDirectory(fs, `${gitdir}/${folder}`);
   await putFile(fs, `${gitdir}/config`, config);
   if (isExported) await putFile(fs, `${gitdir}/${exportSign}`, '');
@@ -35,6 +35,7 @@ export async function createBareRepository(
   await syncDirectory(fs, gitdir);
   await putFile(fs, `${gitdir}/HEAD`, 'ref: refs/heads/main\n');
   await syncDirectory(fs, gitdir);
+  return true;
 }
 
 /** Puts a whole file in place at once, whoever does the same at the same time. */

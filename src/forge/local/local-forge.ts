@@ -62,6 +62,14 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
 
   return {
     host: undefined,
+    foldsTagCase: false,
+    maxFileBytes: undefined,
+    releaseRevivesTag: false,
+
+    async describe(_owners, signal) {
+      await this.checkReady(signal);
+      return directory === '' ? 'repositories in memory' : `repositories in ${directory}`;
+    },
 
     async checkReady(signal) {
       signal.throwIfAborted();
@@ -88,15 +96,19 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
         log,
       }),
 
+    // Plain repositories have no releases.
+    async createRelease() {},
+    async deleteRelease() {},
+
     async createRepository(name, caller, signal) {
       signal.throwIfAborted();
       const repository = `${name.owner}/${name.repo}`;
       if (caller.kind === 'user') login(caller.credentials);
       if (caller.kind === 'anonymous') throw new WriteRefused(`cannot create ${repository} without credentials`);
       if (!isSafe(name)) throw new WriteRefused(`cannot create ${repository}: no repository can have this name`);
-      await orUnavailable(`cannot create ${repository}`, () =>
-        createBareRepository(fs, gitdirOf(directory, name), { isExported: visibility === 'public' }),
-      );
+      const gitdir = gitdirOf(directory, name);
+      const make = () => createBareRepository(fs, gitdir, { isExported: visibility === 'public' });
+      return { isNew: await orUnavailable(`cannot create ${repository}`, make), runsActions: false };
     },
   };
 }
@@ -128,9 +140,9 @@ function succeedOnce(action: () => Promise<void>): () => Promise<void> {
   };
 }
 
-async function orUnavailable(what: string, action: () => Promise<void>): Promise<void> {
+async function orUnavailable<T>(what: string, action: () => Promise<T>): Promise<T> {
   try {
-    await action();
+    return await action();
   } catch (error) {
     throw systemErrorCode(error) === undefined ? error : new ForgeUnavailable(what, { cause: error });
   }

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Caller } from '../forge/credentials.ts';
+import type { Caller } from './credentials.ts';
 
 const processKey = randomBytes(32);
 
