@@ -4,12 +4,11 @@ import { checkBlob, checkTreePath } from '../git/fsck.ts';
 import { hashObject, type ObjectId } from '../git/object-id.ts';
 import type { PackedObject } from '../git/packed-object.ts';
 import { InvalidGoMod } from '../gomod/errors.ts';
-import { parseGoMod } from '../gomod/go-mod.ts';
+import { findModulePath, parseGoMod } from '../gomod/go-mod.ts';
 import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
-import { type ModulePath, parseModulePath, splitPathVersion } from '../gomod/module-path.ts';
+import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
-import { majorOf } from '../gomod/semver.ts';
-import { checkPathVersion, parseVersion, type Version } from '../gomod/version.ts';
+import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
 import { checkZipEntries } from '../gomod/zip-rules.ts';
 import { adler32 } from '../zip/adler32.ts';
 import { InvalidZip } from '../zip/errors.ts';
@@ -118,7 +117,7 @@ function readTarget(entries: readonly ZipEntry[], expected: UploadTarget | undef
   } catch (error) {
     return refuse('prefix', first, error instanceof Error ? error.message : String(error));
   }
-  const mismatch = checkPathVersion(target.module, target.version) ?? checkIncompatible(target);
+  const mismatch = checkModuleVersion(target.module, target.version);
   if (mismatch !== undefined) refuse('version', '', mismatch);
   if (expected && (expected.module !== target.module || expected.version !== target.version)) {
     const asked = `${expected.module}@${expected.version}`;
@@ -127,19 +126,18 @@ function readTarget(entries: readonly ZipEntry[], expected: UploadTarget | undef
   return target;
 }
 
-/** cmd/go takes +incompatible only where a major version from v2 on has no place in the path (go.dev/ref/mod#incompatible-versions). */
-function checkIncompatible({ module, version }: UploadTarget): string | undefined {
-  if (!version.endsWith('+incompatible')) return undefined;
-  if (splitPathVersion(module)?.pathMajor !== '') return `${version} is not for a path that names its major version`;
-  return ['v0', 'v1'].includes(majorOf(version)) ? `${version} needs no +incompatible: it is compatible` : undefined;
-}
+/** Bytes. Parsing holds the event loop for some seconds a megabyte; a go.mod that people wrote has some kilobytes. */
+const maxParsedGoMod = 256 * 1024;
+
+const maxWarnings = 8;
 
 function readGoMod(content: Buffer, { module, version }: UploadTarget) {
   const problems: UploadProblem[] = [];
   const warnings: string[] = [];
   const problem = (reason: string) => problems.push({ code: 'go-mod', file: 'go.mod', reason });
+  const isLarge = content.byteLength > maxParsedGoMod;
   try {
-    const declared = parseGoMod(content, { mode: 'lax' }).module?.path;
+    const declared = isLarge ? findModulePath(content) : parseGoMod(content, { mode: 'lax' }).module?.path;
     if (declared === undefined) problem(`it has no module line; add "module ${module}"`);
     else if (declared !== module) problem(`it says module ${declared}, the zip says ${module}`);
   } catch (error) {
@@ -149,11 +147,17 @@ function readGoMod(content: Buffer, { module, version }: UploadTarget) {
   }
   if (version.endsWith('+incompatible'))
     problem('a +incompatible version has no go.mod; use the path with /vN instead');
+  if (isLarge) {
+    warnings.push(`go.mod: only its module line was read, since it has more than ${maxParsedGoMod} bytes`);
+    return { problems, warnings };
+  }
   try {
     parseGoMod(content, { mode: 'strict' });
   } catch (error) {
     if (!(error instanceof InvalidGoMod)) throw error;
-    for (const { line, column, reason } of error.problems) warnings.push(`go.mod:${line}:${column}: ${reason}`);
+    for (const { line, column, reason } of error.problems.slice(0, maxWarnings)) {
+      warnings.push(`go.mod:${line}:${column}: ${reason.slice(0, 200)}`);
+    }
   }
   return { problems, warnings };
 }

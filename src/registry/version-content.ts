@@ -59,7 +59,8 @@ export class VersionContents {
     const info = makeInfo(at, commit);
     this.#commits.set(at.commit, commit);
     this.#contents.set(contentKey(at, 'info'), info);
-    this.#contents.set(contentKey(at, 'mod'), makeContent('mod', goMod, timeOf(at, commit)));
+    // A copy: the bytes may be a slice of the whole upload, which the cache must not keep.
+    this.#contents.set(contentKey(at, 'mod'), makeContent('mod', Buffer.from(goMod), timeOf(at, commit)));
     return { info };
   }
 
@@ -112,7 +113,7 @@ function recordOf(at: VersionAt, commit: Commit): VersionRecord {
     throw new NotFound(
       `the tag of ${at.module} ${at.version} points to the commit of ${record.module} ${record.version}; ` +
         'publish again after the tag is deleted',
-      { dependsOnCaller: false },
+      { dependsOnCaller: true },
     );
   }
   return record;
