@@ -19,16 +19,23 @@ export function checkTreePath(path: string): string | undefined {
 /** Git's core.maxTreeDepth: deeper trees are not read. */
 const maxTreeDepth = 2048;
 
+/** Whether git reads the file at `path` itself, so that its content has to be checked. */
+export const isReadByGit = (path: string): boolean => isGitModules(path) || isGitAttributes(path);
+
 /** Why git will not have these bytes at `path`; undefined where it will. */
 export function checkBlob(path: string, content: Uint8Array): string | undefined {
+  if (isGitModules(path)) return checkGitModules(content);
+  return isGitAttributes(path) ? checkGitAttributes(content) : undefined;
+}
+
+function isGitModules(path: string): boolean {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  if (isHfsName(name, 'gitmodules') || ntfsNames(name).some(each => isNtfsName(each, 'gitmodules', 'gi7eba'))) {
-    return checkGitModules(content);
-  }
-  if (isHfsName(name, 'gitattributes') || isNtfsName(beforeStream(name), 'gitattributes', 'gi7d29')) {
-    return checkGitAttributes(content);
-  }
-  return undefined;
+  return isHfsName(name, 'gitmodules') || ntfsNames(name).some(each => isNtfsName(each, 'gitmodules', 'gi7eba'));
+}
+
+function isGitAttributes(path: string): boolean {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return isHfsName(name, 'gitattributes') || isNtfsName(beforeStream(name), 'gitattributes', 'gi7d29');
 }
 
 /** is_hfs_dot_generic: what macOS would take for `.{rest}`, since it drops some characters from names. */

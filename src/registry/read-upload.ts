@@ -1,7 +1,7 @@
 /** An upload, checked whole before anything is written: what module and version it is, and its files as git objects. */
 import { createHash } from 'node:crypto';
-import { checkBlob, checkTreePath } from '../git/fsck.ts';
-import { hashObject, type ObjectId } from '../git/object-id.ts';
+import { checkBlob, checkTreePath, isReadByGit } from '../git/fsck.ts';
+import { beginObjectHash, type ObjectId } from '../git/object-id.ts';
 import type { PackedObject } from '../git/packed-object.ts';
 import { InvalidGoMod } from '../gomod/errors.ts';
 import { findModulePath, parseGoMod } from '../gomod/go-mod.ts';
@@ -12,7 +12,7 @@ import { checkModuleVersion, parseVersion, type Version } from '../gomod/version
 import { checkZipEntries } from '../gomod/zip-rules.ts';
 import { adler32 } from '../zip/adler32.ts';
 import { InvalidZip } from '../zip/errors.ts';
-import { inflateEntry, readZip, type ZipEntry } from '../zip/read-zip.ts';
+import { inflateEntry, inflatePieces, maxHeldBytes, readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
@@ -59,15 +59,18 @@ export async function readUpload(
     signal.throwIfAborted();
     const path = entry.name.slice(prefix.length);
     try {
-      const { content, deflated } = await inflateEntry(entry);
-      const id = hashObject('blob', content);
-      hashes.push({ name: entry.name, sha256: createHash('sha256').update(content).digest() });
-      files.push({ path, id });
-      if (!blobs.has(id))
-        blobs.set(id, { kind: 'blob', id, size: content.byteLength, zlib: asZlib(deflated, content) });
+      const refusal = checkTreePath(path) ?? checkSize(entry, path);
+      if (refusal !== undefined) {
+        problems.push({ code: 'git', file: path, reason: refusal });
+        continue;
+      }
+      const { blob, sha256, content } = await readFile(entry);
+      hashes.push({ name: entry.name, sha256 });
+      files.push({ path, id: blob.id });
+      if (!blobs.has(blob.id)) blobs.set(blob.id, blob);
       if (path === 'go.mod') uploadedGoMod = content;
-      const refusal = checkTreePath(path) ?? checkBlob(path, content);
-      if (refusal !== undefined) problems.push({ code: 'git', file: path, reason: refusal });
+      const unreadable = content && checkBlob(path, content);
+      if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
     } catch (error) {
       if (!(error instanceof InvalidZip)) throw error;
       problems.push(...error.problems);
@@ -162,10 +165,48 @@ function readGoMod(content: Buffer, { module, version }: UploadTarget) {
   return { problems, warnings };
 }
 
+/** A file that git reads is held whole to be checked, so it can't be larger than what is held. */
+const checkSize = (entry: ZipEntry, path: string): string | undefined =>
+  entry.bytes > maxHeldBytes && isReadByGit(path) ? `git reads no such file of over ${maxHeldBytes} bytes` : undefined;
+
+interface UploadedFile {
+  readonly blob: PackedObject;
+  readonly sha256: Buffer;
+  /** Undefined for a large file, which is never held whole. */
+  readonly content: Buffer | undefined;
+}
+
+/** Inflates a file once, for its hashes; its blob keeps the zip's own deflate data. */
+async function readFile(entry: ZipEntry): Promise<UploadedFile> {
+  const sha256 = createHash('sha256');
+  const blobHash = beginObjectHash('blob', entry.bytes);
+  let checksum = 1;
+  const take = (piece: Buffer) => {
+    sha256.update(piece);
+    blobHash.update(piece);
+    checksum = adler32(piece, checksum);
+  };
+  let content: Buffer | undefined;
+  let deflated: Buffer;
+  if (entry.bytes > maxHeldBytes) {
+    deflated = await inflatePieces(entry, take);
+  } else {
+    ({ content, deflated } = await inflateEntry(entry));
+    take(content);
+  }
+  const blob: PackedObject = {
+    kind: 'blob',
+    id: blobHash.digest(),
+    size: entry.bytes,
+    zlib: asZlib(deflated, checksum),
+  };
+  return { blob, sha256: sha256.digest(), content };
+}
+
 /** A zip's deflate data as the zlib stream that git stores (RFC 1950): header, the very same data, checksum. */
-function asZlib(deflated: Uint8Array, content: Buffer): Uint8Array[] {
+function asZlib(deflated: Uint8Array, adler: number): Uint8Array[] {
   const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(adler32(content));
+  checksum.writeUInt32BE(adler);
   return [zlibHeader, deflated, checksum];
 }
 

@@ -68,7 +68,9 @@ export async function openBareRepository(fs: FileSystem, gitdir: string): Promis
     settings.has('extensions.partialclone') && 'it is a partial clone',
     (await isThere(fs, `${gitdir}/objects/info/alternates`)) && 'it borrows objects (objects/info/alternates)',
   ].filter(obstacle => obstacle !== false);
-  if (obstacles.length > 0) throw new GitUnavailable(`cannot read the repository ${gitdir}: ${obstacles.join(', ')}`);
+  if (obstacles.length > 0) {
+    throw new GitUnavailable(`cannot read the repository: ${obstacles.join(', ')}`, { cause: new Error(gitdir) });
+  }
   const name = /^ref:\s*(\S+)/.exec(head.toString('utf8'))?.[1] ?? '';
   return { head: isRefName(name) ? name : undefined };
 }

@@ -87,7 +87,7 @@ async function readObject(fs: FileSystem, gitdir: string, id: ObjectId, cache: o
     .catch((error: unknown) => {
       if (error instanceof git.Errors.NotFoundError) throw new ObjectMissing(id, { cause: error });
       if (systemErrorCode(error) !== undefined) {
-        throw new GitUnavailable(`cannot read object ${id} of ${gitdir}`, { cause: error });
+        throw new GitUnavailable(`cannot read object ${id}`, { cause: error });
       }
       throw new CorruptObject(id, error instanceof Error ? error.message : String(error), { cause: error });
     });

@@ -97,7 +97,7 @@ function heldLock(fs: FileSystem, path: string, handle: FileHandle): Lock {
   };
   const confirm = async () => {
     if (isHeld && !(await isStillOurs()))
-      throw new GitUnavailable(`another process removed the lock ${lockPath}; try again`);
+      throw new GitUnavailable('another process removed a lock of ours; try again', { cause: new Error(lockPath) });
   };
   return {
     confirm,

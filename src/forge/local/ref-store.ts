@@ -84,7 +84,7 @@ async function readPackedRefs(fs: FileSystem, gitdir: string): Promise<Map<strin
   try {
     return parsePackedRefs(file?.toString('utf8') ?? '');
   } catch (error) {
-    throw new GitUnavailable(`cannot read the refs of ${gitdir}`, { cause: error });
+    throw new GitUnavailable('cannot read packed-refs', { cause: error });
   }
 }
 
@@ -100,7 +100,9 @@ async function readLooseRef(fs: FileSystem, gitdir: string, name: RefName): Prom
   if (isObjectId(text)) return { id: text };
   const target = /^ref:\s*(.+)$/.exec(text)?.[1] ?? '';
   if (isRefName(target)) return { target };
-  throw new GitUnavailable(`${path} does not hold an object id; repair it with git update-ref`);
+  throw new GitUnavailable(`${name} does not hold an object id; repair it with git update-ref`, {
+    cause: new Error(path),
+  });
 }
 
 const maxSymbolicDepth = 5;

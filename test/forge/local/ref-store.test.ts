@@ -10,6 +10,7 @@ import { GitUnavailable, PushRefused, RefMoved } from '../../../src/git/errors.t
 import { hashObject, type ObjectId } from '../../../src/git/object-id.ts';
 import { parseRefName } from '../../../src/git/ref-name.ts';
 import type { RefUpdate } from '../../../src/git/remote.ts';
+import { watchedFileSystem } from '../../support/faulty-file-system.ts';
 import { makeTemporaryFolder } from '../../support/temporary-folder.ts';
 
 const ids: readonly ObjectId[] = [0, 1, 2, 3].map(i => hashObject('blob', Buffer.from(`${i}`)));
@@ -371,6 +372,37 @@ for (const place of places) {
         assert.deepEqual(await locksIn(store), []);
       },
     );
+
+    storeTest('a lock that is made while an old one is about to be removed stays', async store => {
+      const lock = 'refs/tags/v1.0.0.lock';
+      await store.put(lock, 'old');
+      await age(store, lock, 61_000);
+      const watch = (operation: string, path = '') => {
+        if (operation !== 'create' || !/\.lock\..*\.lock$/.test(path)) return;
+        // Another process removes the old lock and takes its own, between our look and our guard.
+        others.unlinkSync(`${store.gitdir}/${lock}`);
+        others.writeFileSync(`${store.gitdir}/${lock}`, 'new');
+      };
+      const others: Pick<typeof nodeFs, 'unlinkSync' | 'writeFileSync'> =
+        'unlinkSync' in store.fs ? Object.assign({}, store.fs) : nodeFs;
+      const slow = { ...store, fs: watchedFileSystem(store.fs, watch) };
+      assert.equal(await tryLock(`${store.gitdir}/refs/tags/v1.0.0`, slow), undefined);
+      assert.equal(await store.get(lock), 'new');
+      assert.deepEqual(store.warnings, []);
+    });
+
+    storeTest('a ref waits for the lock of a name that would exclude it', async store => {
+      for (const [name, other] of [
+        ['refs/tags/v1/x', 'refs/tags/v1'],
+        ['refs/tags/v2', 'refs/tags/v2/x'],
+      ] as const) {
+        await store.put(`${other}.lock`, '');
+        const waiting = updateRefs(store, [set(name, a)], AbortSignal.timeout(50));
+        await assert.rejects(waiting, { name: 'TimeoutError' });
+        await store.fs.promises.unlink(`${store.gitdir}/${other}.lock`);
+        await store.update(set(name, a));
+      }
+    });
 
     storeTest('who lost a lock to others does not change the ref', async store => {
       const path = `${store.gitdir}/refs/tags/v1.0.0`;
