@@ -499,6 +499,16 @@ test('an index that leads to another object is noticed', async () => {
   await assert.rejects(remote.file(id, 'a', inTime()), CorruptObject);
 });
 
+test('the index of a pack that git is removing is not believed', async () => {
+  const fs = createFsFromVolume(new Volume());
+  const remote = await newRemote(forgeIn('/data', fs));
+  const id = await pushTag(remote, 'v1.0.0');
+  const packs = '/data/acme/lib.git/objects/pack';
+  const [index = ''] = fs.readdirSync(packs).map(String);
+  fs.copyFileSync(`${packs}/${index}`, `${packs}/pack-0.idx`);
+  assert.equal(String(await remote.file(id, 'same', inTime())), 'same');
+});
+
 test('a repository that is kept in a way we can’t read is an outage, not an empty one', { skip }, async () => {
   await using disk = await onDisk();
   const { remote, gitdir } = disk;
