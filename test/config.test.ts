@@ -56,7 +56,7 @@ describe('parseConfig', () => {
       { MODFORGE_TLS_CERT: 'x' },
       'MODFORGE_TLS_CERT and MODFORGE_TLS_KEY belong together: set both or neither',
     ],
-    ['an unknown forge', { MODFORGE_FORGE: 'cvs' }, 'MODFORGE_FORGE must be local or memory'],
+    ['an unknown forge', { MODFORGE_FORGE: 'cvs' }, 'MODFORGE_FORGE must be local, memory, github or gitea'],
     ['an owner that is a path here', { MODFORGE_OWNERS: 'a,Metrics' }, /must not hold api, healthz/],
     ['an owner twice', { MODFORGE_OWNERS: 'a,A' }, 'MODFORGE_OWNERS names an owner twice'],
     ['no owner', { MODFORGE_OWNERS: ',' }, 'MODFORGE_OWNERS names no owner'],
@@ -69,6 +69,13 @@ describe('parseConfig', () => {
       /^MODFORGE_ANONYMUS_READ is not a variable of modforge/,
     ],
     ['an address that is none', { MODFORGE_PUBLIC_URL: 'modules' }, /MODFORGE_PUBLIC_URL must be an address/],
+    ['a Gitea without an address', { MODFORGE_FORGE: 'gitea', MODFORGE_OWNERS: 'a' }, /MODFORGE_FORGE_URL must be/],
+    ['a forge without owners', { MODFORGE_FORGE: 'github' }, 'MODFORGE_OWNERS must name who is served at github'],
+    [
+      'open reading without a token',
+      { MODFORGE_FORGE: 'github', MODFORGE_OWNERS: 'a', MODFORGE_ANONYMOUS_READ: 'all' },
+      /set MODFORGE_TOKEN/,
+    ],
     ['a size of nothing', { MODFORGE_CACHE_MB: '0' }, 'MODFORGE_CACHE_MB must be above 0'],
   ] as const) {
     it(`refuses ${name}`, () => {
