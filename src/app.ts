@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { createFsFromVolume, Volume } from 'memfs';
 import type { Logger } from 'pino';
-import type { Config } from './config.ts';
+import { type Config, InvalidConfig } from './config.ts';
 import type { Forge } from './forge/forge.ts';
 import { createGiteaForge } from './forge/gitea/gitea-forge.ts';
 import { createGithubForge } from './forge/github/github-forge.ts';
@@ -39,7 +40,7 @@ export interface App extends AsyncDisposable {
   settled(): Promise<void>;
 }
 
-/** Starts modforge; disposing stops it after the requests and the background work under way. Throws ForgeUnavailable. */
+/** Starts modforge; disposing stops it after the requests and the background work under way. Throws InvalidConfig or ForgeUnavailable. */
 export async function startApp({ config, log, refsTtlMs: ttlMs = refsTtlMs }: AppOptions): Promise<App> {
   const isEmbedded = config.forge.kind === 'local' || config.forge.kind === 'memory';
   const madeUser = isEmbedded && config.users === undefined ? makeUser() : undefined;
@@ -48,7 +49,7 @@ export async function startApp({ config, log, refsTtlMs: ttlMs = refsTtlMs }: Ap
   const description = await forge.describe(config.owners, AbortSignal.timeout(startMs));
   log.info({ forge: description }, 'the forge answers');
   const registry = new Registry({ ...config, forge, refsTtlMs: ttlMs, log });
-  const tls = config.tls && { cert: await readFile(config.tls.cert), key: await readFile(config.tls.key) };
+  const tls = config.tls && (await readTls(config.tls));
   const listener = await listen(createHandler({ ...config, registry, log }), { ...config, tls });
   return {
     url: listener.url,
@@ -72,6 +73,17 @@ function createForge({ forge, visibility }: Config, users: ReadonlyMap<string, s
       return createLocalForge({ fs, directory: resolve(forge.directory), users, visibility, log });
     case 'memory':
       return createLocalForge({ fs: createFsFromVolume(new Volume()), directory: '/', users, visibility, log });
+  }
+}
+
+async function readTls(files: { cert: string; key: string }): Promise<{ cert: Buffer; key: Buffer }> {
+  try {
+    const tls = { cert: await readFile(files.cert), key: await readFile(files.key) };
+    createSecureContext(tls);
+    return tls;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InvalidConfig([`MODFORGE_TLS_CERT (${files.cert}) and MODFORGE_TLS_KEY (${files.key}): ${reason}`]);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Environment → one checked object. `readEnv` finds the variables, `parseConfig` makes sense of them; every problem is named at once. */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { checkPathRules, type PathRule, parsePathRule } from './registry/path-rule.ts';
@@ -51,7 +52,36 @@ const list = (text: string): string[] =>
     .map(part => part.trim())
     .filter(part => part !== '');
 
-const megabytes = z.coerce.number('must be a number of megabytes').positive('must be above 0').max(1_000_000);
+/** Bytes, given in megabytes. */
+const megabytes = z.coerce
+  .number('must be a number of megabytes')
+  .positive('must be above 0')
+  .max(1_000_000, 'must be below 1,000,000')
+  .transform(count => Math.ceil(count * 2 ** 20));
+
+/** Globs as GOPRIVATE has them; path.Match ignores a malformed one, which here would leave a name unguarded. */
+const globs = z
+  .string()
+  .transform(list)
+  .refine(all => all.every(glob => /^(?:[^[\]\\]|\\.|\[(?:[^\]\\]|\\.)+\])+$/.test(glob)), 'holds a malformed glob')
+  .transform(all => all.join(','));
+
+const networks = z
+  .string()
+  .transform(list)
+  .refine(
+    all => all.every(isNetwork),
+    'must hold addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal',
+  );
+
+/** As Express's "trust proxy" takes it. */
+function isNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [address = '', bits, more] = text.split('/');
+  const family = isIP(address);
+  const maxBits = family === 4 ? 32 : 128;
+  return family !== 0 && more === undefined && (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= maxBits));
+}
 
 const owners = z
   .string()
@@ -85,6 +115,9 @@ const users = z.string().transform((text, context): Map<string, string> => {
         message: `entry ${i + 1} is not user:password; write "," and ":" as %2C and %3A`,
       });
     } else {
+      if (found.has(user)) context.addIssue({ code: 'custom', message: `names the user ${user} twice` });
+      if (password === 'x-oauth-basic')
+        context.addIssue({ code: 'custom', message: 'x-oauth-basic can be no password' });
       found.set(user, password);
     }
   }
@@ -102,6 +135,7 @@ function decodeOrUndefined(text: string): string | undefined {
 const address = (example: string) =>
   z
     .url({ protocol: /^https?$/, error: `must be an address such as ${example}` })
+    .refine(url => /^[^@?#]*$/.test(url), 'must hold no user, query or fragment')
     .transform(url => url.replace(/\/+$/, ''));
 
 /** Every variable that modforge knows, with its meaning and its default as `--help` prints them. */
@@ -140,9 +174,8 @@ const variables = z.object({
     description: 'who reads without credentials: public (what the forge shows to anyone), all, none',
     fallback: 'public; for local and memory all while HOST is loopback, else none',
   }),
-  MODFORGE_PRIVATE: z
-    .string()
-    .default('')
+  MODFORGE_PRIVATE: globs
+    .prefault('')
     .meta({ description: 'globs of module paths, as GOPRIVATE, that are only ever ours', fallback: 'none' }),
   MODFORGE_VISIBILITY: z
     .enum(['private', 'public'], 'must be private or public')
@@ -159,12 +192,12 @@ const variables = z.object({
   MODFORGE_PUBLIC_URL: address('https://modules.acme.dev')
     .optional()
     .meta({ description: 'how users reach it', fallback: 'from the request' }),
-  MODFORGE_TRUST_PROXY: z.string().transform(list).prefault('').meta({
+  MODFORGE_TRUST_PROXY: networks.prefault('').meta({
     description: 'addresses and networks whose forwarded headers are believed, comma-separated',
     fallback: 'none',
   }),
-  MODFORGE_CACHE_MB: megabytes.default(256).meta({ description: 'size of the content cache', fallback: '256' }),
-  MODFORGE_MAX_UPLOAD_MB: megabytes.default(500).meta({ description: 'largest accepted upload', fallback: '500' }),
+  MODFORGE_CACHE_MB: megabytes.prefault(256).meta({ description: 'size of the content cache', fallback: '256' }),
+  MODFORGE_MAX_UPLOAD_MB: megabytes.prefault(500).meta({ description: 'largest accepted upload', fallback: '500' }),
 });
 
 /** The table of variables for `--help`. */
@@ -176,14 +209,22 @@ export function describeVariables(): string {
   return rows.join('\n');
 }
 
-/** The variables of the environment, and of `file` (lines of NAME=value) where the environment has none. */
+/** The variables of the environment, and of `file` (lines of NAME=value) where the environment has none. Throws InvalidConfig. */
 export function readEnv(env: NodeJS.ProcessEnv, file: string | undefined): Record<string, string> {
-  const all = { ...(file === undefined ? {} : parseEnv(readFileSync(file, 'utf8'))), ...env };
+  const all = { ...(file === undefined ? {} : parseEnv(readConfigFile(file))), ...env };
   const isOurs = (name: string) => name in variables.shape || name.startsWith('MODFORGE_');
   // An empty variable is one that is not set: compose files and unit files make such.
   return Object.fromEntries(
     Object.entries(all).filter((entry): entry is [string, string] => isOurs(entry[0]) && !!entry[1]),
   );
+}
+
+function readConfigFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new InvalidConfig([`cannot read the file of --config: ${error instanceof Error ? error.message : error}`]);
+  }
 }
 
 /** Throws InvalidConfig. */
@@ -227,8 +268,8 @@ export function parseConfig(env: Record<string, string>): Config {
     republish: values.MODFORGE_REPUBLISH,
     publicUrl: values.MODFORGE_PUBLIC_URL,
     trustProxy: values.MODFORGE_TRUST_PROXY,
-    cacheBytes: values.MODFORGE_CACHE_MB * 2 ** 20,
-    maxUploadBytes: values.MODFORGE_MAX_UPLOAD_MB * 2 ** 20,
+    cacheBytes: values.MODFORGE_CACHE_MB,
+    maxUploadBytes: values.MODFORGE_MAX_UPLOAD_MB,
   };
 }
 

@@ -36,7 +36,7 @@ export async function serve({
 
 /** What to paste next, for whoever has just started it. */
 function welcome(app: App, config: Config, command: string): string {
-  const base = `${config.publicUrl ?? app.url}/api/packages/${config.owners[0]}/go`;
+  const base = `${config.publicUrl ?? reachable(app.url)}/api/packages/${config.owners[0]}/go`;
   const user = app.madeUser ? `${app.madeUser.name}:${app.madeUser.password}` : 'USER:PASSWORD';
   const directory = existsSync(sample) ? sample : 'DIR';
   const module = existsSync(sample) ? 'example.com/hello' : 'MODULE';
@@ -46,7 +46,9 @@ function welcome(app: App, config: Config, command: string): string {
     `modforge listens on ${app.url}.`,
     ...(app.madeUser ? [`It made a user for this run: ${user} (set MODFORGE_USERS for users that stay).`] : []),
     ...(needsTls(config)
-      ? ['Reading needs credentials, and go sends them over HTTPS only: set MODFORGE_TLS_CERT, or put TLS in front.']
+      ? [
+          'Private reading needs credentials, and go sends them over HTTPS only: set MODFORGE_TLS_CERT, or put TLS in front.',
+        ]
       : []),
     ...(config.isAnonymousReadDefault ? [`Without credentials may read: ${who} (MODFORGE_ANONYMOUS_READ).`] : []),
     '',
@@ -58,6 +60,9 @@ function welcome(app: App, config: Config, command: string): string {
     '',
   ].join('\n');
 }
+
+/** An address that listens to all is no address to go to. */
+const reachable = (url: string): string => url.replace(/\/\/(?:0\.0\.0\.0|\[::\])(?=:)/, '//localhost');
 
 const needsTls = ({ anonymousRead, tls, publicUrl }: Config): boolean =>
   anonymousRead !== 'all' && !tls && !publicUrl?.startsWith('https:');

@@ -76,6 +76,13 @@ describe('parseConfig', () => {
       { MODFORGE_FORGE: 'github', MODFORGE_OWNERS: 'a', MODFORGE_ANONYMOUS_READ: 'all' },
       /set MODFORGE_TOKEN/,
     ],
+    ['a malformed glob', { MODFORGE_PRIVATE: 'x.dev,[a' }, 'MODFORGE_PRIVATE holds a malformed glob'],
+    ['a proxy that is no address', { MODFORGE_TRUST_PROXY: '10.0.0.0/8,garbage' }, /MODFORGE_TRUST_PROXY must hold/],
+    ['an address with a password', { MODFORGE_PUBLIC_URL: 'https://u:p@x.dev/' }, /must hold no user/],
+    ['a user twice', { MODFORGE_USERS: 'a:b,a:c' }, 'MODFORGE_USERS names the user a twice'],
+    ['a password that means something else', { MODFORGE_USERS: 'a:x-oauth-basic' }, /can be no password/],
+    ['a rule that no module can match', { MODFORGE_PATHS: 'go x/{repo}=demo/{repo}' }, /no module path/],
+    ['a rule to a repository that no rule may name', { MODFORGE_PATHS: 'go.dev/{repo}=demo/x__{repo}' }, /may name/],
     ['a size of nothing', { MODFORGE_CACHE_MB: '0' }, 'MODFORGE_CACHE_MB must be above 0'],
   ] as const) {
     it(`refuses ${name}`, () => {
@@ -84,6 +91,12 @@ describe('parseConfig', () => {
       else assert.match(found, problem);
     });
   }
+
+  it('takes lists with spaces, and sizes in parts', () => {
+    const config = parseConfig({ MODFORGE_PRIVATE: 'x.dev/*, corp.dev', MODFORGE_CACHE_MB: '0.3' });
+    assert.equal(config.privatePaths, 'x.dev/*,corp.dev');
+    assert.equal(config.cacheBytes, 314_573);
+  });
 
   it('names a bad user by its place, and shows nothing of a password', () => {
     const [problem = ''] = problemsOf({ MODFORGE_USERS: 'ann:x,s3cret' });

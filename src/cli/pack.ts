@@ -13,7 +13,7 @@ import { InvalidGoMod, InvalidModulePath, InvalidVersion } from '../gomod/errors
 import { type GoMod, parseGoMod } from '../gomod/go-mod.ts';
 import { type H1, hashFiles } from '../gomod/h1.ts';
 import { type ModulePath, parseModulePath, splitPathVersion } from '../gomod/module-path.ts';
-import { checkPathVersion, parseVersion, type Version } from '../gomod/version.ts';
+import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
 import { checkModuleFiles, type FileRemark, isVendored, type ModuleFile } from '../gomod/zip-rules.ts';
 import { writeZip } from '../zip/write-zip.ts';
 
@@ -122,7 +122,7 @@ async function readModule(root: string, options: PackOptions): Promise<ReadModul
   const goMod = await readGoMod(root, problems);
   const module = readModulePath(goMod, options.module, problems);
   const version = attempt(() => parseVersion(options.version), problems);
-  const mismatch = module && version && checkPathVersion(module, version);
+  const mismatch = module && version && checkModuleVersion(module, version);
   if (mismatch) problems.push(`${module} can't have version ${version}: it ${mismatch}`);
   if (goMod && version?.endsWith('+incompatible'))
     problems.push(`a module with a go.mod has no +incompatible versions`);

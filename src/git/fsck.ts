@@ -2,6 +2,7 @@
  * What `git fsck` calls an error in a tree's names and in the few files that git itself reads (fsck.c, path.c and utf8.c of git 2.39). Servers with
  * receive.fsckObjects refuse a push for it, so it is asked before anything is made.
  */
+import { parseGitConfig } from './git-config.ts';
 
 /** Why git will not have a file at `path`, its parts separated by `/`; undefined where it will. */
 export function checkTreePath(path: string): string | undefined {
@@ -18,16 +19,23 @@ export function checkTreePath(path: string): string | undefined {
 /** Git's core.maxTreeDepth: deeper trees are not read. */
 const maxTreeDepth = 2048;
 
+/** Whether git reads the file at `path` itself, so that its content has to be checked. */
+export const isReadByGit = (path: string): boolean => isGitModules(path) || isGitAttributes(path);
+
 /** Why git will not have these bytes at `path`; undefined where it will. */
 export function checkBlob(path: string, content: Uint8Array): string | undefined {
+  if (isGitModules(path)) return checkGitModules(content);
+  return isGitAttributes(path) ? checkGitAttributes(content) : undefined;
+}
+
+function isGitModules(path: string): boolean {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  if (isHfsName(name, 'gitmodules') || ntfsNames(name).some(each => isNtfsName(each, 'gitmodules', 'gi7eba'))) {
-    return checkGitModules(content);
-  }
-  if (isHfsName(name, 'gitattributes') || isNtfsName(beforeStream(name), 'gitattributes', 'gi7d29')) {
-    return checkGitAttributes(content);
-  }
-  return undefined;
+  return isHfsName(name, 'gitmodules') || ntfsNames(name).some(each => isNtfsName(each, 'gitmodules', 'gi7eba'));
+}
+
+function isGitAttributes(path: string): boolean {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return isHfsName(name, 'gitattributes') || isNtfsName(beforeStream(name), 'gitattributes', 'gi7d29');
 }
 
 /** is_hfs_dot_generic: what macOS would take for `.{rest}`, since it drops some characters from names. */
@@ -84,7 +92,7 @@ const maxModulesBytes = 1024 * 1024;
 /** fsck_gitmodules_fn: every setting `submodule.{name}.{key}`; what git can't parse it does not look at either. */
 function checkGitModules(content: Uint8Array): string | undefined {
   if (content.byteLength > maxModulesBytes) return 'a .gitmodules of over 1 MB is not looked through';
-  for (const { variable, value } of readGitConfig(Buffer.from(content).toString('latin1'))) {
+  for (const { variable, value } of parseGitConfig(Buffer.from(content).toString('latin1'))) {
     const [, name, key] = /^submodule\.(.*)\.([^.]*)$/s.exec(variable) ?? [];
     if (name === undefined) continue;
     const setting = `submodule ${JSON.stringify(name)} in .gitmodules`;
@@ -104,42 +112,4 @@ function isBadSubmoduleUrl(url: string): boolean {
   if (fetched === null) return false;
   const [, host] = /^(?!:\/\/).*?:\/\/(?:[^@/?#]*@)?([^/?#]*)/s.exec(fetched[1] ?? url) ?? [];
   return host === undefined || host === '' || /\n|%0a/i.test(url);
-}
-
-/** The variables of a git configuration file (git-config(1), "Syntax"; config.c), up to the first thing that is none. */
-function* readGitConfig(file: string): Generator<{ variable: string; value: string }> {
-  const text = `${file.replace(/^\xef\xbb\xbf/, '').replaceAll('\r\n', '\n')}\n`;
-  const section = /\[([A-Za-z0-9.-]*)(?:[ \t\r]+"((?:[^"\\\n]|\\[^\n])*)")?\]/y;
-  const variable =
-    /([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=((?:[^"\\\n;#]|\\[ntb"\\\n]|"(?:[^"\\\n]|\\[ntb"\\\n])*")*)(?:[;#][^\n]*)?)?\n/y;
-  const blank = /(?:[ \t\r\n]|[;#][^\n]*\n)*/y;
-  const next = (pattern: RegExp, from: number) => {
-    pattern.lastIndex = from;
-    return pattern.exec(text);
-  };
-  let prefix = '';
-  for (let at = next(blank, 0)?.[0].length ?? 0; at < text.length; ) {
-    const header = next(section, at);
-    const setting = next(variable, at);
-    if (header !== null) {
-      const [, name = '', subsection] = header;
-      prefix = name.toLowerCase() + (subsection === undefined ? '' : `.${subsection.replace(/\\(.)/gs, '$1')}`);
-    } else if (setting !== null) {
-      const [, key = '', value] = setting;
-      if (value !== undefined) yield { variable: `${prefix}.${key.toLowerCase()}`, value: unquote(value) };
-    } else {
-      return;
-    }
-    at += (header ?? setting)?.[0].length ?? 0;
-    at += next(blank, at)?.[0].length ?? 0;
-  }
-}
-
-const escapes: Readonly<Record<string, string>> = { n: '\n', t: '\t', b: '\b', '\n': '' };
-
-/** Blanks around a value go unless quoted, those within it become spaces. */
-function unquote(value: string): string {
-  return value
-    .replace(/^[ \t\r]+|[ \t\r]+$/g, '')
-    .replace(/"|\\(.)/gs, (_, escaped: string | undefined) => (escaped && (escapes[escaped] ?? escaped)) || '');
 }

@@ -18,7 +18,18 @@ export function parseObjectId(text: string): ObjectId {
 
 /** The id of an object: SHA-1 over `{kind} {bytes}\0{content}` (gitformat-loose(5), "object header"). */
 export function hashObject(kind: ObjectKind, content: Uint8Array): ObjectId {
-  return createHash('sha1').update(`${kind} ${content.byteLength}\0`).update(content).digest('hex') as ObjectId;
+  const hash = beginObjectHash(kind, content.byteLength);
+  hash.update(content);
+  return hash.digest();
+}
+
+/** As `hashObject`, of content of `size` bytes that comes in pieces. */
+export function beginObjectHash(kind: ObjectKind, size: number) {
+  const hash = createHash('sha1').update(`${kind} ${size}\0`);
+  return {
+    update: (piece: Uint8Array): void => void hash.update(piece),
+    digest: (): ObjectId => hash.digest('hex') as ObjectId,
+  };
 }
 
 /** The tree with no entries: every repository has it. */

@@ -4,6 +4,16 @@ import { type Block, type Line, quoteGo, readStatements, unquoteGo } from './go-
 import { splitPathVersion } from './module-path.ts';
 import { canonicalVersion, checkPathMajor, type Version } from './version.ts';
 
+/**
+ * The module path by the first line that looks like a `module` line, with no look at the rest: for files too large to parse
+ * (golang.org/x/mod/modfile.ModulePath). Undefined where there is none.
+ */
+export function findModulePath(content: Uint8Array): string | undefined {
+  const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8');
+  const [, quoted, plain] =
+    /^[ \t\r]*module[ \t]+(?:["`]([^"`\n]+)["`]|([^\s"`]+))[ \t\r]*(?:\/\/.*)?$/m.exec(text) ?? [];
+  return quoted ?? plain;
+}
 
 /** Lists are in the file's order. Paths are as written, unquoted, and not checked beyond what `go` checks here. */
 export interface GoMod {

@@ -40,6 +40,19 @@ export function checkPathVersion(path: ModulePath, version: Version): string | u
 }
 
 /**
+ * As `checkPathVersion`, and +incompatible only where the path has no place for a major version from v2 on: the go command's own
+ * rule (cmd/go/internal/modfetch, go.dev/ref/mod#incompatible-versions).
+ */
+export function checkModuleVersion(path: ModulePath, version: Version): string | undefined {
+  const isIncompatible = buildOf(version) === '+incompatible';
+  if (isIncompatible && splitPathVersion(path)?.pathMajor !== '')
+    return 'is not for a path that names its major version';
+  if (isIncompatible && ['v0', 'v1'].includes(majorOf(version)))
+    return 'needs no +incompatible, since it is compatible';
+  return checkPathVersion(path, version);
+}
+
+/**
  * Why a version does not fit the major version that ends a path (as splitPathVersion gives it); undefined if it does.
  * A path without one takes v0, v1 and all that is `+incompatible`: neither the path's own major version nor the absence
  * of a go.mod is looked at here. golang.org/x/mod/module.CheckPathMajor

@@ -3,19 +3,14 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import type { Logger } from 'pino';
 import type { Caller } from '../forge/credentials.ts';
 import { escapePath, escapeVersion } from '../gomod/escape.ts';
+import { NotFound } from '../registry/errors.ts';
 import type { Published } from '../registry/publish-version.ts';
 import type { UploadTarget } from '../registry/read-upload.ts';
 import type { Registry } from '../registry/registry.ts';
 import { replyWithError } from './error-reply.ts';
 import { MethodNotAllowed, NoSuchRoute } from './errors.ts';
 import { parseAuthorization } from './parse-authorization.ts';
-import {
-  type ModuleTarget,
-  parseModuleTarget,
-  parsePackageTarget,
-  parseProxyTarget,
-  uploadTarget,
-} from './parse-target.ts';
+import { parseModuleTarget, parsePackage, parsePackageTarget, parseProxyTarget, uploadTarget } from './parse-target.ts';
 import { checkDeclaredBytes, readBody } from './read-body.ts';
 import { replyWithContent, replyWithText } from './reply.ts';
 
@@ -72,41 +67,55 @@ export function createHandler(options: HandlerOptions): Express {
   return app;
 }
 
-/** `/api/packages/{owner}/go/…`: uploads, and the GOPROXY protocol. */
+/** `/api/packages/{owner}/go/…`: uploads, and the GOPROXY protocol. Who asks is looked at before what the request says. */
 async function proxy(request: Request, response: Response, options: HandlerOptions): Promise<void> {
   const { registry } = options;
   const signal = signalOf(response);
   const { owner, rest } = parseProxyTarget(request.originalUrl);
   const caller = parseAuthorization(request.headers.authorization);
-  if (rest.length === 1 && rest[0] === 'upload') {
+  const checkReader = () => registry.checkReader(owner, caller, signal);
+  const isUpload = rest.length === 1 && rest[0] === 'upload';
+  if (request.method === 'PUT') await registry.checkBeforeUpload(owner, caller, undefined, signal);
+  else if (isUpload || !reading.includes(request.method)) await checkReader();
+  if (isUpload) {
     allow(request, ['PUT']);
     return upload(request, response, { owner, caller, target: undefined }, options);
   }
-  let target: ModuleTarget;
-  try {
-    target = parseModuleTarget(rest);
-  } catch (error) {
-    // Who may ask comes first, also where nothing will be asked of the forge.
-    await registry.checkReader(owner, caller, signal);
-    throw error;
-  }
+  const target = await parseChecked(() => parseModuleTarget(rest), checkReader);
   const { module, question } = target;
   const isZip = question.kind === 'version' && question.file === 'zip';
-  if (request.method === 'PUT' && isZip) {
+  allow(request, isZip ? [...reading, 'PUT'] : reading);
+  if (request.method === 'PUT') {
     return upload(request, response, { owner, caller, target: uploadTarget(target) }, options);
   }
-  allow(request, isZip ? [...reading, 'PUT'] : reading);
   replyWithContent(request, response, await registry.read({ owner, module, caller }, question, signal));
 }
 
 /** `/api/v1/packages/{owner}/go/{name}/{version}`, as Gitea's API has it. */
 async function packages(request: Request, response: Response, { registry }: HandlerOptions): Promise<void> {
+  const signal = signalOf(response);
   const caller = parseAuthorization(request.headers.authorization);
-  const { owner, module, version } = parsePackageTarget(request.originalUrl);
-  if (reading.includes(request.method)) throw new NoSuchRoute('versions can be deleted here, not looked at');
-  allow(request, ['DELETE']);
-  await registry.delete({ owner, module, caller }, version, signalOf(response));
+  const target = parsePackageTarget(request.originalUrl);
+  if (request.method !== 'DELETE') {
+    const { isPublic } = await registry.checkReader(target.owner, caller, signal);
+    if (!reading.includes(request.method)) throw new MethodNotAllowed(request.method, ['DELETE']);
+    throw new NotFound('versions can be deleted here, not looked at', { dependsOnCaller: !isPublic });
+  }
+  await registry.checkBeforeUpload(target.owner, caller, undefined, signal);
+  const { owner, module, version } = parsePackage(target);
+  await registry.delete({ owner, module, caller }, version, signal);
   response.status(204).set('Cache-Control', 'no-store').end();
+}
+
+/** What `parse` gives. Where it refuses, nothing else will ask who the caller is, so `checkReader` does, before the refusal is told. */
+async function parseChecked<T>(parse: () => T, checkReader: () => Promise<{ readonly isPublic: boolean }>): Promise<T> {
+  try {
+    return parse();
+  } catch (error) {
+    const { isPublic } = await checkReader();
+    if (!(error instanceof NoSuchRoute)) throw error;
+    throw new NotFound(error.message, { dependsOnCaller: !isPublic, cause: error });
+  }
 }
 
 interface UploadRequest {
@@ -132,7 +141,7 @@ async function upload(
   const { module, version, info } = published;
   const proxyPath = `/api/packages/${encodeURIComponent(owner)}/go`;
   response.set({
-    Location: `${proxyPath}/${escapePath(module)}/@v/${escapeVersion(version)}.info`,
+    Location: `${options.publicUrl ?? ''}${proxyPath}/${escapePath(module)}/@v/${escapeVersion(version)}.info`,
     ETag: info.etag,
     'Cache-Control': 'no-store',
   });

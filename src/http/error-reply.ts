@@ -128,7 +128,7 @@ export function replyWithError(log: Logger): ErrorRequestHandler {
       replyWithText(response, 500, `${contentFault(error) ?? 'an internal error'} (error ${id})`);
       return;
     }
-    if (reply.status >= 500) log.warn({ err: error }, 'the forge failed a request');
+    if (reply.status > 501) log.warn({ err: error }, 'the forge failed a request');
     response.set(reply.headers ?? {});
     if (error instanceof InvalidUpload && request.accepts(['text/plain', 'application/json']) === 'application/json') {
       response.status(reply.status).json({ error: error.message, problems: error.problems });

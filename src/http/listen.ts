@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { originForm } from './parse-target.ts';
 
 export interface ListenOptions {
@@ -20,17 +20,36 @@ export interface Listener extends AsyncDisposable {
 /** Longer than a balancer keeps its connections, so that it is never we who close one that it is about to use. */
 const keepAliveMs = 80_000;
 
+/** So large that a path which is too long gets an answer that says so, from us. */
+const maxHeaderBytes = 64 * 1024;
+
+/** Requests that are under way when the server stops may take so long. */
+const stopMs = 30_000;
+
 /** A connection on which nothing moves, in either direction. */
 const idleMs = 300_000;
 
-/** Starts to listen; disposing stops it, and waits for the requests under way. */
+/** Starts to listen; disposing stops it, and waits half a minute for the requests under way. */
 export async function listen(handler: RequestListener, { host, port, tls }: ListenOptions): Promise<Listener> {
-  const server: Server = tls ? createHttpsServer({ cert: tls.cert, key: tls.key }) : createHttpServer();
+  const limits = { maxHeaderSize: maxHeaderBytes };
+  const server: Server = tls ? createHttpsServer({ ...limits, ...tls }) : createHttpServer(limits);
   // Uploads take as long as they take, as long as they make progress: read-body.ts watches over that.
   server.requestTimeout = 0;
   server.keepAliveTimeout = keepAliveMs;
   server.timeout = idleMs;
+  const idle = new Set<Socket>();
+  let isStopping = false;
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    idle.add(socket);
+    socket.once('close', () => idle.delete(socket));
+  });
   server.on('request', (request, response) => {
+    const { socket } = request;
+    idle.delete(socket);
+    response.once('close', () => {
+      if (isStopping) socket.destroySoon();
+      else idle.add(socket);
+    });
     request.url = originForm(request.url ?? '/');
     handler(request, response);
   });
@@ -47,9 +66,12 @@ export async function listen(handler: RequestListener, { host, port, tls }: List
     url: `${tls ? 'https' : 'http'}://${name}:${address.port}`,
     async [Symbol.asyncDispose]() {
       const closed = once(server, 'close');
+      isStopping = true;
       server.close();
-      server.closeIdleConnections();
+      for (const socket of idle) socket.destroy();
+      const deadline = setTimeout(() => server.closeAllConnections(), stopMs);
       await closed;
+      clearTimeout(deadline);
     },
   };
 }

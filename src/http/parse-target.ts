@@ -2,9 +2,10 @@
  * Request targets, parsed once and from the raw text: module paths and versions are escaped twice, by Go (`!a` for `A`) and by
  * percent-encoding, and a `%2F` is not a `/`.
  */
+import { InvalidModulePath, InvalidVersion } from '../gomod/errors.ts';
 import { unescapePath, unescapeVersion } from '../gomod/escape.ts';
 import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
-import { parseVersion, type Version } from '../gomod/version.ts';
+import { parseVersion } from '../gomod/version.ts';
 import type { ModuleQuestion } from '../registry/read-module.ts';
 import type { UploadTarget } from '../registry/read-upload.ts';
 import { BadRequest, NoSuchRoute, TargetTooLong } from './errors.ts';
@@ -20,7 +21,8 @@ export interface ProxyTarget {
 }
 
 /** A target in origin form: proxies may send the absolute one (RFC 9112, section 3.2.2). */
-export const originForm = (target: string): string => target.replace(/^https?:\/\/[^/?#]*/i, '') || '/';
+export const originForm = (target: string): string =>
+  target.replace(/^https?:\/\/[^/?#]*(\/?)/i, '/').replace(/^(?!\/)/, '/');
 
 /** The decoded elements of a target's path; throws BadRequest or TargetTooLong. */
 function decodeElements(target: string): string[] {
@@ -41,19 +43,28 @@ export function parseProxyTarget(target: string): ProxyTarget {
   return { owner, rest };
 }
 
+/** A target `/api/v1/packages/{owner}/go/{name}/{version}`, decoded. */
+export interface PackageTarget {
+  readonly owner: string;
+  readonly name: string;
+  readonly version: string;
+}
+
 /** Parses `/api/v1/packages/{owner}/go/{name}/{version}`; throws NoSuchRoute, BadRequest or TargetTooLong. */
-export function parsePackageTarget(target: string): { owner: string; module: ModulePath; version: Version } {
+export function parsePackageTarget(target: string): PackageTarget {
   const [, , , owner = '', go, name = '', version = '', ...more] = decodeElements(target);
   if (go !== 'go' || version === '' || more.length > 0) {
     throw new NoSuchRoute(
       'nothing here; a version is /api/v1/packages/{owner}/go/{name}/{version}, with each / in the name as %2F',
     );
   }
-  return {
-    owner,
-    module: orBadRequest(() => parseModulePath(name)),
-    version: orBadRequest(() => parseVersion(version)),
-  };
+  return { owner, name, version };
+}
+
+/** The module and version that a package's name and version are; throws BadRequest where they are none. */
+export function parsePackage({ owner, name, version }: PackageTarget): UploadTarget & { readonly owner: string } {
+  const module = orBadRequest(() => parseModulePath(name));
+  return { owner, module, version: orBadRequest(() => parseVersion(version)) };
 }
 
 export interface ModuleTarget {
@@ -103,6 +114,7 @@ function orBadRequest<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    throw new BadRequest(error instanceof Error ? error.message : String(error), { cause: error });
+    if (!(error instanceof InvalidModulePath || error instanceof InvalidVersion)) throw error;
+    throw new BadRequest(error.message, { cause: error });
   }
 }

@@ -24,7 +24,8 @@ export function replyWithContent(request: Request, response: Response, answer: M
   response.set({
     'Cache-Control': cacheControl(isPublic, isFixed ? lifetimes.fixed : lifetimes.passing),
     ETag: content.etag,
-    'Last-Modified': content.modified.toUTCString(),
+    // A pseudo-version names its own time, which may lie ahead; this date must not.
+    'Last-Modified': new Date(Math.min(content.modified.getTime(), Date.now())).toUTCString(),
   });
   if (isUnchanged(request, answer)) {
     response.status(304).end();

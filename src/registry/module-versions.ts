@@ -5,7 +5,7 @@ import type { Refs } from '../git/remote.ts';
 import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion } from '../gomod/pseudo-version.ts';
 import { prereleaseOf } from '../gomod/semver.ts';
-import { checkPathVersion, compareVersions, isVersion, type Version } from '../gomod/version.ts';
+import { checkModuleVersion, compareVersions, isVersion, type Version } from '../gomod/version.ts';
 import { makeMarker, markerRef } from './marker.ts';
 import type { Place } from './place-module.ts';
 
@@ -29,7 +29,7 @@ export function moduleVersions(refs: Refs, place: Place, module: ModulePath): Mo
   const found: [Version, ObjectId][] = [];
   for (const ref of refs.byName.values()) {
     const version = ref.name.startsWith(prefix) ? ref.name.slice(prefix.length) : '';
-    if (isVersion(version) && checkPathVersion(module, version) === undefined)
+    if (isVersion(version) && checkModuleVersion(module, version) === undefined)
       found.push([version, ref.peeled ?? ref.id]);
   }
   return new Map(found.sort(([a], [b]) => compareVersions(a, b)));

@@ -1,5 +1,8 @@
 /** Configured rules from module paths to repositories, `go.acme.dev/{repo}=acme/{repo}`: row 1 of the mapping. */
 
+import { isModulePath } from '../gomod/module-path.ts';
+import { isPlainName } from './repository-name.ts';
+
 /** `{repo}` in `prefix{repo}suffix`; a pattern without it is `prefix` alone and has no suffix. */
 export interface Pattern {
   readonly prefix: string;
@@ -42,6 +45,9 @@ export function checkPathRules(rules: readonly PathRule[], owners: readonly stri
   const problems: string[] = [];
   const served = new Set(owners.map(owner => owner.toLowerCase()));
   for (const [i, rule] of rules.entries()) {
+    if (!isModulePath(fillPattern(rule.path, 'x'))) problems.push(`no module path can match ${rule.text}`);
+    if (!isPlainName(fillPattern(rule.repo, 'x')))
+      problems.push(`the repository of ${rule.text} has a name that no rule may name`);
     if (!served.has(rule.owner.toLowerCase())) {
       problems.push(`the owner of ${rule.text} is not served; add ${rule.owner} to MODFORGE_OWNERS`);
     }

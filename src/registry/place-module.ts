@@ -2,7 +2,7 @@
 import { type ModulePath, splitPathVersion } from '../gomod/module-path.ts';
 import type { Version } from '../gomod/version.ts';
 import { fillPattern, matchPattern, type PathRule } from './path-rule.ts';
-import { encodeRepositoryName, isReservedName } from './repository-name.ts';
+import { encodeRepositoryName, isPlainName } from './repository-name.ts';
 
 export interface Place {
   readonly owner: string;
@@ -20,11 +20,6 @@ export interface Mapping {
   /** Host of the forge without port, with its path if it has one; undefined where it has no address. */
   readonly forgeHost: string | undefined;
 }
-
-/** Repository names that row 2 takes as they are; no `__`, which would read as an encoded `/`. */
-const plainName = /^(?!.*__)[A-Za-z0-9._-]{1,100}$/;
-
-const isPlainName = (name: string): boolean => plainName.test(name) && !isReservedName(name) && !/^v[0-9]+$/.test(name);
 
 /** The place of `module` among the repositories of `owner`. */
 export function placeModule(module: ModulePath, owner: string, mapping: Mapping): Place {

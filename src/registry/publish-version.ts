@@ -5,7 +5,7 @@ import { type Commit, encodeCommit } from '../git/commit.ts';
 import { RefMoved, RepositoryNotFound } from '../git/errors.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import { type PackedObject, packObject } from '../git/packed-object.ts';
-import { isRefName, parseRefName, type RefName, tagRef } from '../git/ref-name.ts';
+import { isRefName, type RefName, tagRef } from '../git/ref-name.ts';
 import type { Refs, RefUpdate, Remote } from '../git/remote.ts';
 import type { H1 } from '../gomod/h1.ts';
 import type { ModulePath } from '../gomod/module-path.ts';
@@ -177,6 +177,7 @@ export async function checkBeforeUpload(
   await repositories.login(caller, signal);
   if (target === undefined) return;
   const place = repositories.place(owner, target.module);
+  tagRefOf(place, target.version);
   const refs = await repositories.refs(place, caller, signal);
   if (refs === undefined) return;
   await checkMayWrite(refs, place, target.version, repositories.forge.remote(place, caller), signal);
@@ -230,11 +231,15 @@ function checkSizes({ module, version, files, blobs }: Upload, maxFileBytes = Nu
   if (problems.length > 0) throw new InvalidUpload(`cannot publish ${module} ${version}`, problems);
 }
 
+/** A ref and its lock are files: 255 bytes for a name, less `.lock`. */
+const maxRefPartBytes = 250;
+
 /** The version's tag as a ref; a legal version or folder can still be a name that git refuses. */
 function tagRefOf(place: Place, version: Version): RefName {
-  const name = `refs/tags/${tagOf(place, version)}`;
-  if (isRefName(name)) return parseRefName(name);
-  const reason = `git accepts no tag with the name ${tagOf(place, version)}; choose another version or path`;
+  const tag = tagOf(place, version);
+  const isTooLong = tag.split('/').some(part => Buffer.byteLength(part) > maxRefPartBytes);
+  if (!isTooLong && isRefName(`refs/tags/${tag}`)) return tagRef(tag);
+  const reason = `git accepts no tag with the name ${tag.slice(0, 300)}; choose another version or path`;
   throw new InvalidUpload(`cannot publish ${version}`, [{ code: 'tag', file: '', reason }]);
 }
 

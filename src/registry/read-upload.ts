@@ -1,19 +1,18 @@
 /** An upload, checked whole before anything is written: what module and version it is, and its files as git objects. */
 import { createHash } from 'node:crypto';
-import { checkBlob, checkTreePath } from '../git/fsck.ts';
-import { hashObject, type ObjectId } from '../git/object-id.ts';
+import { checkBlob, checkTreePath, isReadByGit } from '../git/fsck.ts';
+import { beginObjectHash, type ObjectId } from '../git/object-id.ts';
 import type { PackedObject } from '../git/packed-object.ts';
 import { InvalidGoMod } from '../gomod/errors.ts';
-import { parseGoMod } from '../gomod/go-mod.ts';
+import { findModulePath, parseGoMod } from '../gomod/go-mod.ts';
 import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
-import { type ModulePath, parseModulePath, splitPathVersion } from '../gomod/module-path.ts';
+import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
-import { majorOf } from '../gomod/semver.ts';
-import { checkPathVersion, parseVersion, type Version } from '../gomod/version.ts';
+import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
 import { checkZipEntries } from '../gomod/zip-rules.ts';
 import { adler32 } from '../zip/adler32.ts';
 import { InvalidZip } from '../zip/errors.ts';
-import { inflateEntry, readZip, type ZipEntry } from '../zip/read-zip.ts';
+import { inflateEntry, inflatePieces, maxHeldBytes, readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
@@ -60,15 +59,18 @@ export async function readUpload(
     signal.throwIfAborted();
     const path = entry.name.slice(prefix.length);
     try {
-      const { content, deflated } = await inflateEntry(entry);
-      const id = hashObject('blob', content);
-      hashes.push({ name: entry.name, sha256: createHash('sha256').update(content).digest() });
-      files.push({ path, id });
-      if (!blobs.has(id))
-        blobs.set(id, { kind: 'blob', id, size: content.byteLength, zlib: asZlib(deflated, content) });
+      const refusal = checkTreePath(path) ?? checkSize(entry, path);
+      if (refusal !== undefined) {
+        problems.push({ code: 'git', file: path, reason: refusal });
+        continue;
+      }
+      const { blob, sha256, content } = await readFile(entry);
+      hashes.push({ name: entry.name, sha256 });
+      files.push({ path, id: blob.id });
+      if (!blobs.has(blob.id)) blobs.set(blob.id, blob);
       if (path === 'go.mod') uploadedGoMod = content;
-      const refusal = checkTreePath(path) ?? checkBlob(path, content);
-      if (refusal !== undefined) problems.push({ code: 'git', file: path, reason: refusal });
+      const unreadable = content && checkBlob(path, content);
+      if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
     } catch (error) {
       if (!(error instanceof InvalidZip)) throw error;
       problems.push(...error.problems);
@@ -118,7 +120,7 @@ function readTarget(entries: readonly ZipEntry[], expected: UploadTarget | undef
   } catch (error) {
     return refuse('prefix', first, error instanceof Error ? error.message : String(error));
   }
-  const mismatch = checkPathVersion(target.module, target.version) ?? checkIncompatible(target);
+  const mismatch = checkModuleVersion(target.module, target.version);
   if (mismatch !== undefined) refuse('version', '', mismatch);
   if (expected && (expected.module !== target.module || expected.version !== target.version)) {
     const asked = `${expected.module}@${expected.version}`;
@@ -127,19 +129,18 @@ function readTarget(entries: readonly ZipEntry[], expected: UploadTarget | undef
   return target;
 }
 
-/** cmd/go takes +incompatible only where a major version from v2 on has no place in the path (go.dev/ref/mod#incompatible-versions). */
-function checkIncompatible({ module, version }: UploadTarget): string | undefined {
-  if (!version.endsWith('+incompatible')) return undefined;
-  if (splitPathVersion(module)?.pathMajor !== '') return `${version} is not for a path that names its major version`;
-  return ['v0', 'v1'].includes(majorOf(version)) ? `${version} needs no +incompatible: it is compatible` : undefined;
-}
+/** Bytes. Parsing holds the event loop for some seconds a megabyte; a go.mod that people wrote has some kilobytes. */
+const maxParsedGoMod = 256 * 1024;
+
+const maxWarnings = 8;
 
 function readGoMod(content: Buffer, { module, version }: UploadTarget) {
   const problems: UploadProblem[] = [];
   const warnings: string[] = [];
   const problem = (reason: string) => problems.push({ code: 'go-mod', file: 'go.mod', reason });
+  const isLarge = content.byteLength > maxParsedGoMod;
   try {
-    const declared = parseGoMod(content, { mode: 'lax' }).module?.path;
+    const declared = isLarge ? findModulePath(content) : parseGoMod(content, { mode: 'lax' }).module?.path;
     if (declared === undefined) problem(`it has no module line; add "module ${module}"`);
     else if (declared !== module) problem(`it says module ${declared}, the zip says ${module}`);
   } catch (error) {
@@ -149,19 +150,63 @@ function readGoMod(content: Buffer, { module, version }: UploadTarget) {
   }
   if (version.endsWith('+incompatible'))
     problem('a +incompatible version has no go.mod; use the path with /vN instead');
+  if (isLarge) {
+    warnings.push(`go.mod: only its module line was read, since it has more than ${maxParsedGoMod} bytes`);
+    return { problems, warnings };
+  }
   try {
     parseGoMod(content, { mode: 'strict' });
   } catch (error) {
     if (!(error instanceof InvalidGoMod)) throw error;
-    for (const { line, column, reason } of error.problems) warnings.push(`go.mod:${line}:${column}: ${reason}`);
+    for (const { line, column, reason } of error.problems.slice(0, maxWarnings)) {
+      warnings.push(`go.mod:${line}:${column}: ${reason.slice(0, 200)}`);
+    }
   }
   return { problems, warnings };
 }
 
+/** A file that git reads is held whole to be checked, so it can't be larger than what is held. */
+const checkSize = (entry: ZipEntry, path: string): string | undefined =>
+  entry.bytes > maxHeldBytes && isReadByGit(path) ? `git reads no such file of over ${maxHeldBytes} bytes` : undefined;
+
+interface UploadedFile {
+  readonly blob: PackedObject;
+  readonly sha256: Buffer;
+  /** Undefined for a large file, which is never held whole. */
+  readonly content: Buffer | undefined;
+}
+
+/** Inflates a file once, for its hashes; its blob keeps the zip's own deflate data. */
+async function readFile(entry: ZipEntry): Promise<UploadedFile> {
+  const sha256 = createHash('sha256');
+  const blobHash = beginObjectHash('blob', entry.bytes);
+  let checksum = 1;
+  const take = (piece: Buffer) => {
+    sha256.update(piece);
+    blobHash.update(piece);
+    checksum = adler32(piece, checksum);
+  };
+  let content: Buffer | undefined;
+  let deflated: Buffer;
+  if (entry.bytes > maxHeldBytes) {
+    deflated = await inflatePieces(entry, take);
+  } else {
+    ({ content, deflated } = await inflateEntry(entry));
+    take(content);
+  }
+  const blob: PackedObject = {
+    kind: 'blob',
+    id: blobHash.digest(),
+    size: entry.bytes,
+    zlib: asZlib(deflated, checksum),
+  };
+  return { blob, sha256: sha256.digest(), content };
+}
+
 /** A zip's deflate data as the zlib stream that git stores (RFC 1950): header, the very same data, checksum. */
-function asZlib(deflated: Uint8Array, content: Buffer): Uint8Array[] {
+function asZlib(deflated: Uint8Array, adler: number): Uint8Array[] {
   const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(adler32(content));
+  checksum.writeUInt32BE(adler);
   return [zlibHeader, deflated, checksum];
 }
 

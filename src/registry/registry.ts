@@ -1,32 +1,21 @@
 /** The job: publish a version, delete one, answer what `go` asks. The way through the house begins here for whoever calls, http or a test. */
 import type { Caller } from '../forge/credentials.ts';
-import type { Forge } from '../forge/forge.ts';
 import type { Version } from '../gomod/version.ts';
 import { moveDefaultBranch } from './default-branch.ts';
 import { deleteVersion, type Stores } from './deleted-version.ts';
-import type { PathRule } from './path-rule.ts';
 import type { Place } from './place-module.ts';
 import { checkBeforeUpload, type Published, type PublishRequest, publishVersion } from './publish-version.ts';
 import { type ModuleAnswer, type ModuleQuestion, ModuleReader } from './read-module.ts';
 import type { UploadTarget } from './read-upload.ts';
 import { Releases } from './releases.ts';
-import { type AnonymousRead, type ModuleRequest, Repositories } from './repositories.ts';
+import { type ModuleRequest, Repositories, type RepositoriesOptions } from './repositories.ts';
 import { VersionContents } from './version-content.ts';
 
-export interface RegistryOptions {
-  readonly forge: Forge;
-  /** Owners served, as the forge spells them. */
-  readonly owners: readonly string[];
-  readonly pathRules: readonly PathRule[];
-  readonly anonymousRead: AnonymousRead;
-  /** Globs of module paths, separated by commas as in GOPRIVATE, that are only ever ours. */
-  readonly privatePaths: string;
+export interface RegistryOptions extends RepositoriesOptions {
   /** What may be published where a version was deleted: anything, or the same content again. */
   readonly republish: 'any' | 'same';
   /** Size of the content cache, in bytes. */
   readonly cacheBytes: number;
-  /** How long refs are believed without asking again, in milliseconds. */
-  readonly refsTtlMs: number;
   readonly log: { warn(facts: object, message: string): void };
 }
 
@@ -51,10 +40,12 @@ export class Registry {
     return this.#options.forge.checkReady(signal);
   }
 
-  /** Throws as `read` does for an owner that is not served, or one that this caller may read nothing of. */
-  async checkReader(owner: string, caller: Caller, signal: AbortSignal): Promise<void> {
-    this.#repositories.servedOwner(owner);
-    await this.#repositories.checkReader(caller, signal);
+  /**
+   * Whether anyone may read of this owner. Throws what `read` throws by owner and caller alone, and looks at credentials first:
+   * wrong ones are refused wherever they are shown.
+   */
+  async checkReader(owner: string, caller: Caller, signal: AbortSignal): Promise<{ readonly isPublic: boolean }> {
+    return await this.#repositories.checkReader(owner, caller, signal);
   }
 
   /** Throws what ModuleReader.read throws. */

@@ -1,5 +1,6 @@
 /** The owner's repositories as one caller may see them: which one a module is in, and what its refs are right now. */
 
+import { LRUCache } from 'lru-cache';
 import { callerKey } from '../forge/caller-key.ts';
 import type { Caller } from '../forge/credentials.ts';
 import type { Forge, Login } from '../forge/forge.ts';
@@ -58,7 +59,7 @@ export class Repositories {
   readonly #refs: SharedCache<KnownRefs>;
   readonly #logins = new SharedCache<Login>({ max: 10_000, ttlMs: rightsTtlMs });
   /** Counts the changes made through this process, a repository each: what was read before one is not believed after it. */
-  readonly #changes = new Map<string, number>();
+  readonly #changes = new LRUCache<string, number>({ max: 100_000 });
 
   constructor(options: RepositoriesOptions) {
     this.#options = options;
@@ -71,7 +72,7 @@ export class Repositories {
 
   /** The owner as the configuration spells it; throws NotFound for one that is not served. */
   servedOwner(owner: string): string {
-    const served = this.#options.owners.find(one => one.toLowerCase() === owner.toLowerCase());
+    const served = this.#findOwner(owner);
     if (served === undefined) {
       throw new NotFound(`the owner ${JSON.stringify(owner)} is not served here`, { dependsOnCaller: false });
     }
@@ -91,10 +92,12 @@ export class Repositories {
     return this.#logins.get(callerKey(caller), authenticate, signal);
   }
 
-  /** Throws CredentialsNeeded where nobody may read without credentials, and as `login` where there are some. */
-  async checkReader(caller: Caller, signal: AbortSignal): Promise<void> {
-    this.#checkAnonymous(caller);
+  /** Whether anyone may read of this owner. Throws CredentialsNeeded where nobody may without credentials, NotFound, and as `login`. */
+  async checkReader(owner: string, caller: Caller, signal: AbortSignal): Promise<{ readonly isPublic: boolean }> {
     if (caller.kind === 'user') await this.login(caller, signal);
+    this.servedOwner(owner);
+    this.#checkAnonymous(caller);
+    return { isPublic: this.#options.anonymousRead !== 'none' };
   }
 
   /**
@@ -102,6 +105,7 @@ export class Repositories {
    * Throws NotFound or CredentialsNeeded, by the path and the caller alone and never by whether something exists.
    */
   async open({ owner, module, caller }: ModuleRequest, signal: AbortSignal): Promise<OpenRepository> {
+    if (this.#findOwner(owner) === undefined) await this.checkReader(owner, caller, signal);
     const place = this.place(owner, module);
     this.#checkAnonymous(caller);
     const isOpen = this.#options.anonymousRead === 'all';
@@ -118,6 +122,10 @@ export class Repositories {
       throw new CredentialsNeeded(`no such module, or credentials are needed: ${module}`);
     }
     throw new NotFound(`no module ${module} here`, { dependsOnCaller: !isOpen });
+  }
+
+  #findOwner(owner: string): string | undefined {
+    return this.#options.owners.find(one => one.toLowerCase() === owner.toLowerCase());
   }
 
   #checkAnonymous(caller: Caller): void {

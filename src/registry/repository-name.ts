@@ -10,6 +10,13 @@ const reserved = /^\.{1,2}$|^-$|\.(git|wiki|rss|atom)$/;
 /** Whether a forge would refuse or change a repository's name. */
 export const isReservedName = (name: string): boolean => reserved.test(name.toLowerCase());
 
+/** Letters, digits, `.`, `-` and single `_`: a `__` would read as an encoded `/`. */
+const plainName = /^(?!.*__)[A-Za-z0-9._-]{1,100}$/;
+
+/** Whether rows 1 and 2 of the mapping take a repository's name as it is. */
+export const isPlainName = (name: string): boolean =>
+  plainName.test(name) && !isReservedName(name) && !/^v[0-9]+$/.test(name);
+
 const hexByte = (byte: number): string => `_${byte.toString(16).padStart(2, '0')}`;
 
 function encodeByte(byte: number): string {

@@ -20,7 +20,7 @@ export class SharedCache<Value extends object> {
   constructor(limits: { max: number; ttlMs: number } | { maxBytes: number; bytesOf: (value: Value) => number }) {
     this.#values = new LRUCache(
       'max' in limits
-        ? { max: limits.max, ttl: limits.ttlMs }
+        ? { max: limits.max, ttl: limits.ttlMs, ttlResolution: 0 }
         : { maxSize: limits.maxBytes, sizeCalculation: limits.bytesOf },
     );
   }

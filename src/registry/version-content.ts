@@ -13,6 +13,7 @@ import type { Version } from '../gomod/version.ts';
 import { buildZip } from '../zip/build-zip.ts';
 import { type Content, makeContent } from './content.ts';
 import { HashMismatch, NotFound, SourceVersion } from './errors.ts';
+import { Limiter } from './limiter.ts';
 import { type Place, tagOf } from './place-module.ts';
 import { SharedCache } from './shared-cache.ts';
 import { parseRecord, type VersionRecord } from './version-record.ts';
@@ -36,6 +37,8 @@ const compressionLevel = 1;
 
 export class VersionContents {
   readonly #contents: SharedCache<Content>;
+  /** A zip under way takes memory for all of its content. */
+  readonly #builds = new Limiter(2);
   readonly #commits = new SharedCache<Commit>({ max: 10_000, ttlMs: 0 });
 
   constructor(options: { maxBytes: number }) {
@@ -59,7 +62,8 @@ export class VersionContents {
     const info = makeInfo(at, commit);
     this.#commits.set(at.commit, commit);
     this.#contents.set(contentKey(at, 'info'), info);
-    this.#contents.set(contentKey(at, 'mod'), makeContent('mod', goMod, timeOf(at, commit)));
+    // A copy: the bytes may be a slice of the whole upload, which the cache must not keep.
+    this.#contents.set(contentKey(at, 'mod'), makeContent('mod', Buffer.from(goMod), timeOf(at, commit)));
     return { info };
   }
 
@@ -81,7 +85,11 @@ export class VersionContents {
     return makeContent('mod', goMod, timeOf(at, commit));
   }
 
-  async #buildZip(at: VersionAt, signal: AbortSignal): Promise<Content> {
+  #buildZip(at: VersionAt, signal: AbortSignal): Promise<Content> {
+    return this.#builds.run(() => this.#buildZipNow(at, signal), signal);
+  }
+
+  async #buildZipNow(at: VersionAt, signal: AbortSignal): Promise<Content> {
     const { commit, files } = await at.remote.snapshot(at.commit, signal);
     this.#commits.set(at.commit, commit);
     const { zipHash } = recordOf(at, commit);
@@ -112,7 +120,7 @@ function recordOf(at: VersionAt, commit: Commit): VersionRecord {
     throw new NotFound(
       `the tag of ${at.module} ${at.version} points to the commit of ${record.module} ${record.version}; ` +
         'publish again after the tag is deleted',
-      { dependsOnCaller: false },
+      { dependsOnCaller: true },
     );
   }
   return record;

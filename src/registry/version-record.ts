@@ -2,8 +2,6 @@
 
 import type { Commit, Person } from '../git/commit.ts';
 import { type H1, isH1 } from '../gomod/h1.ts';
-import type { ModulePath } from '../gomod/module-path.ts';
-import type { Version } from '../gomod/version.ts';
 import { DamagedRecord } from './errors.ts';
 
 export interface VersionRecord {
@@ -57,9 +55,6 @@ export function parseRecord(commit: Commit): VersionRecord | undefined {
   }
   return { module, version, zipHash: zipHash as H1, goModHash: goModHash as H1 };
 }
-
-export const names = (record: VersionRecord, module: ModulePath, version: Version): boolean =>
-  record.module === module && record.version === version;
 
 /** Author and committer of a version, from the forge's login of who published; git's fsck refuses `<`, `>` and an empty name. */
 export function publisher(login: string, forgeHost: string | undefined, time: number): Person {

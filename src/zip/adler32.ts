@@ -1,7 +1,7 @@
-/** The checksum that ends a zlib stream (RFC 1950, section 8.2). Node computes it, but never shows it. */
-export function adler32(content: Uint8Array): number {
-  let a = 1;
-  let b = 0;
+/** The checksum that ends a zlib stream (RFC 1950, section 8.2). Node computes it, but never shows it. `before` is that of what came before. */
+export function adler32(content: Uint8Array, before = 1): number {
+  let a = before & 0xffff;
+  let b = before >>> 16;
   for (let at = 0; at < content.length; ) {
     const end = Math.min(at + blockBytes, content.length);
     for (; at < end; at++) {

@@ -6,7 +6,7 @@
  */
 import { constants, isUtf8 } from 'node:buffer';
 import { promisify } from 'node:util';
-import { crc32, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
+import { crc32, createInflateRaw, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
 import { type Entry, fromBufferPromise, type LocalFileHeader, type ZipFile } from 'yauzl';
 import { InvalidZip, type ZipFault } from './errors.ts';
 import { giveWay } from './give-way.ts';
@@ -298,6 +298,39 @@ export async function inflateEntry(entry: ZipEntry): Promise<Inflated> {
   }
   if (crc32(content) !== entry.crc32) throw invalidEntry(entry, 'checksum', 'its content does not fit its checksum');
   return { content, deflated };
+}
+
+/** Bytes. The content of larger entries need not be held whole: `inflatePieces`. */
+export const maxHeldBytes = 16 * 1024 * 1024;
+
+/**
+ * As `inflateEntry`, for an entry that is too large to hold inflated: its content goes to `take` in pieces, and is known to be
+ * right only when this resolves. Resolves to the deflate stream.
+ */
+export async function inflatePieces(entry: ZipEntry, take: (piece: Buffer) => void): Promise<Buffer> {
+  if (entry.method === methods.stored) {
+    const { content, deflated } = await inflateEntry(entry);
+    take(content);
+    return deflated;
+  }
+  const inflater = createInflateRaw({ chunkSize: largeBytes });
+  let bytes = 0;
+  let checksum = 0;
+  inflater.end(entry.data);
+  try {
+    for await (const piece of inflater as AsyncIterable<Buffer>) {
+      bytes += piece.byteLength;
+      if (bytes > entry.bytes) break;
+      checksum = crc32(piece, checksum);
+      take(piece);
+    }
+  } catch (error) {
+    throw invalidEntry(entry, 'damaged', 'its compressed data is damaged or incomplete', { cause: error });
+  }
+  if (bytes !== entry.bytes)
+    throw invalidEntry(entry, 'size', `it does not hold the ${entry.bytes} bytes that it declares`);
+  if (checksum !== entry.crc32) throw invalidEntry(entry, 'checksum', 'its content does not fit its checksum');
+  return entry.data.subarray(0, inflater.bytesWritten);
 }
 
 const invalidEntry = (entry: ZipEntry, code: string, reason: string, options?: ErrorOptions): InvalidZip =>

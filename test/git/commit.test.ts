@@ -16,13 +16,16 @@ const objectId = fc.uint8Array({ minLength: 20, maxLength: 20 }).map(bytes => ha
 const word = fc.string({ unit: 'grapheme' }).map(text => text.replace(/[<>\p{Cc}]/gu, '').trim());
 const plain = { noNullPrototype: true };
 const person = fc.record({ name: word, email: word, time: fc.nat({ max: 4_000_000_000 }) }, plain);
-const commit = fc.record({
-  tree: objectId,
-  parents: fc.array(objectId, { maxLength: 3 }),
-  author: person,
-  committer: person,
-  message: fc.string({ unit: 'grapheme' }),
-}, plain);
+const commit = fc.record(
+  {
+    tree: objectId,
+    parents: fc.array(objectId, { maxLength: 3 }),
+    author: person,
+    committer: person,
+    message: fc.string({ unit: 'grapheme' }),
+  },
+  plain,
+);
 
 test('a commit comes back as it was encoded', () => {
   fc.assert(

@@ -70,29 +70,131 @@ test('the files that git reads are known by all the names that it knows', { skip
 });
 
 const submoduleUrls = [
-  'https://example.com/x', '../x', './../x', '../../x', '..:x', '../:x', '.././/x', '..//x', './:x', '-x', '--upload-pack=x',
-  'git@host:x', 'git://host/x', 'git://host/%0a', 'https://host/%0Ax', 'https:///x', 'https://', 'https://user@/x', 'https://u:p@h/x',
-  'https::x', 'https::http://h/x', 'http::://h', 'ftps://h', 'ssh://-x/', '%0a', './%0a', '/abs', '', 'https://h?x@y', 'http://a@b@/x',
-  'https://?x', 'https://#', 'file:///x', 'ext::sh', 'https://%0a/x', '"a\\nb"', '"https://h/\\n"', '"./\\n"', '" -x"', '"-x"', '\\"-x', '-"x"', '; c', '../', './-x', 'https://h:80/x',
+  'https://example.com/x',
+  '../x',
+  './../x',
+  '../../x',
+  '..:x',
+  '../:x',
+  '.././/x',
+  '..//x',
+  './:x',
+  '-x',
+  '--upload-pack=x',
+  'git@host:x',
+  'git://host/x',
+  'git://host/%0a',
+  'https://host/%0Ax',
+  'https:///x',
+  'https://',
+  'https://user@/x',
+  'https://u:p@h/x',
+  'https::x',
+  'https::http://h/x',
+  'http::://h',
+  'ftps://h',
+  'ssh://-x/',
+  '%0a',
+  './%0a',
+  '/abs',
+  '',
+  'https://h?x@y',
+  'http://a@b@/x',
+  'https://?x',
+  'https://#',
+  'file:///x',
+  'ext::sh',
+  'https://%0a/x',
+  '"a\\nb"',
+  '"https://h/\\n"',
+  '"./\\n"',
+  '" -x"',
+  '"-x"',
+  '\\"-x',
+  '-"x"',
+  '; c',
+  '../',
+  './-x',
+  'https://h:80/x',
 ];
 
 const moduleFiles = [
   ...submoduleUrls.map(url => `[submodule "x"]\n\turl = ${url}\n`),
-  ...['../x', 'a/../b', 'a\\\\..\\\\b', '..', '', 'a..b', '.', 'a/..', '..a', 'x\\"..', '\\../x'].map(name => `[submodule "${name}"]\npath = x\n`),
+  ...['../x', 'a/../b', 'a\\\\..\\\\b', '..', '', 'a..b', '.', 'a/..', '..a', 'x\\"..', '\\../x'].map(
+    name => `[submodule "${name}"]\npath = x\n`,
+  ),
   ...['-x', 'x', '"-x"', '"" -x', '', '\\\n-x', ' -x', '=-x'].map(path => `[submodule "x"]\npath = ${path}\n`),
   ...['!x', 'none', '"!x"', ' !x', '\\t!x', '#!x', 'checkout'].map(update => `[submodule "x"]\nupdate = ${update}\n`),
-  '[submodule.x]\nurl = -x\n', '[submodule.X..]\nurl = -x\n', '[submodule]\nx.url = -x\n', '[SubModule "x"]\nURL = -x', '[submodule "x"] url = -x\n',
-  '\ufeff[submodule "x"]\nurl = -x\n', '[submodule "x"]\r\nurl = -x\r\n', '[submodule "x"]\nurl = a\rb\n', '[submodule "x"]\nbroken broken\nurl = -x\n',
-  '[submodule "x"]\nurl\n', '[submodule "x"\nurl = -x\n', '[submodule "x" ]\nurl = -x\n', '[submodule\t"x"]\nurl = -x\n', '[submodule"x"]\nurl = -x\n',
-  'url = -x\n', '[other "x"]\nurl = -x\n', '[submodule "x"]\nurl = "a\nurl = -x\n', '[submodule "x"]\nurl = a\\x\nurl = -x\n', '[submodule "x"]\n url=-x;y\n',
-  '; [submodule "x"]\n', '[submodule "x"];c\nurl = -x\n', '[submodule "x"] # c\nurl = -x # c\n', '[submodule "x"]\n1url = -x\n', '[submodule "x"]\nu_rl = a\nurl = -x\n',
-  '[submodule "x"]\nfoo.bar = 1\n', '[sub_module "x"]\nurl = -x\n[submodule "y"]\nurl = -x\n', '', '\n\n', '[submodule "x"]\nurl =\n', '[submodule ""]\n',
-  '[submodule "x"]\nurl = -x\0', '\0', '[submodule "x"]\n\0url = -x\n', '[submodule "x"]\nurl = "-\\bx"\n', '[submodule "a\\\nb"]\nurl = -x\n', '[submodule "x"]\n\x0burl = -x\n',
+  '[submodule.x]\nurl = -x\n',
+  '[submodule.X..]\nurl = -x\n',
+  '[submodule]\nx.url = -x\n',
+  '[SubModule "x"]\nURL = -x',
+  '[submodule "x"] url = -x\n',
+  '[submodule "x"]\r\nurl = -x\r\n',
+  '[submodule "x"]\nurl = a\rb\n',
+  '[submodule "x"]\nbroken broken\nurl = -x\n',
+  '[submodule "x"]\nurl\n',
+  '[submodule "x"\nurl = -x\n',
+  '[submodule "x" ]\nurl = -x\n',
+  '[submodule\t"x"]\nurl = -x\n',
+  '[submodule"x"]\nurl = -x\n',
+  'url = -x\n',
+  '[other "x"]\nurl = -x\n',
+  '[submodule "x"]\nurl = "a\nurl = -x\n',
+  '[submodule "x"]\nurl = a\\x\nurl = -x\n',
+  '[submodule "x"]\n url=-x;y\n',
+  '; [submodule "x"]\n',
+  '[submodule "x"];c\nurl = -x\n',
+  '[submodule "x"] # c\nurl = -x # c\n',
+  '[submodule "x"]\n1url = -x\n',
+  '[submodule "x"]\nu_rl = a\nurl = -x\n',
+  '[submodule "x"]\nfoo.bar = 1\n',
+  '[sub_module "x"]\nurl = -x\n[submodule "y"]\nurl = -x\n',
+  '',
+  '\n\n',
+  '[submodule "x"]\nurl =\n',
+  '[submodule ""]\n',
+  '[submodule "x"]\nurl = -x\0',
+  '\0',
+  '[submodule "x"]\n\0url = -x\n',
+  '[submodule "x"]\nurl = "-\\bx"\n',
+  '[submodule "a\\\nb"]\nurl = -x\n',
+  '[submodule "x"]\n\x0burl = -x\n',
 ];
 
 const token = fc.constantFrom(
-  '[submodule "x"]', '[submodule "', '"]', '[', ']', 'url', 'path', 'update', '=', ' = ', '-x', '!x', '..', '/', '"', '\\', '\n', '\r\n', '\r', ' ', '\t',
-  '#', ';', 'https://', 'h', '%0a', '@', ':', '\\n', '\\"', '.', 'submodule',
+  '[submodule "x"]',
+  '[submodule "',
+  '"]',
+  '[',
+  ']',
+  'url',
+  'path',
+  'update',
+  '=',
+  ' = ',
+  '-x',
+  '!x',
+  '..',
+  '/',
+  '"',
+  '\\',
+  '\n',
+  '\r\n',
+  '\r',
+  ' ',
+  '\t',
+  '#',
+  ';',
+  'https://',
+  'h',
+  '%0a',
+  '@',
+  ':',
+  '\\n',
+  '\\"',
+  '.',
+  'submodule',
 );
 const tokens = fc
   .tuple(fc.constantFrom('', 'url', 'url = ', 'url = -x\n', 'path=', '[submodule "'), fc.array(token, { maxLength: 8 }))
@@ -112,8 +214,19 @@ test('.gitmodules is refused exactly where git refuses it', { skip }, async () =
 test('.gitattributes is refused exactly where git refuses it', { skip }, async () => {
   const line = (length: number) => '*'.repeat(length);
   const contents = [
-    '', 'a text\n', line(2047), line(2048), line(2049), `${line(2047)}\n${line(2047)}\n`, `a\n${line(2048)}\n`, `${line(2048)}\na`, `${line(2047)}\r\n`,
-    `a\n\0${line(3000)}\n`, `${line(2047)}\0${line(10)}`, `${line(2048)}\0`, '\n'.repeat(5000),
+    '',
+    'a text\n',
+    line(2047),
+    line(2048),
+    line(2049),
+    `${line(2047)}\n${line(2047)}\n`,
+    `a\n${line(2048)}\n`,
+    `${line(2048)}\na`,
+    `${line(2047)}\r\n`,
+    `a\n\0${line(3000)}\n`,
+    `${line(2047)}\0${line(10)}`,
+    `${line(2048)}\0`,
+    '\n'.repeat(5000),
   ].map(text => Buffer.from(text));
   const blobs = contents.map(content => packObject('blob', content));
   const refused = await refusedByGit([...blobs, ...blobs.map(blob => treeOf('.gitattributes', blob))]);
@@ -125,13 +238,24 @@ test('.gitattributes is refused exactly where git refuses it', { skip }, async (
 
 test('checks of hostile content end soon and do not throw', () => {
   const long = 900_000;
-  for (const text of ['a'.repeat(long), '"'.repeat(long), '\\n'.repeat(long / 2), '[submodule "'.repeat(long / 12), '""'.repeat(long / 2), ' '.repeat(long)]) {
+  for (const text of [
+    'a'.repeat(long),
+    '"'.repeat(long),
+    '\\n'.repeat(long / 2),
+    '[submodule "'.repeat(long / 12),
+    '""'.repeat(long / 2),
+    ' '.repeat(long),
+  ]) {
     checkBlob('.gitmodules', Buffer.from(`[submodule "x"]\nurl = ${text}`));
     checkBlob('.gitmodules', Buffer.from(text));
     checkBlob('.gitattributes', Buffer.from(text));
     checkTreePath(text);
   }
   assert.match(checkBlob('.gitmodules', Buffer.alloc(2_000_000, '\n')) ?? '', /over 1 MB/);
+});
+
+test('a byte order mark hides nothing, though it does from git 2.39', () => {
+  assert.notEqual(checkBlob('.gitmodules', Buffer.from('\ufeff[submodule "x"]\nurl = -x\n')), undefined);
 });
 
 for (const path of ['', '/a', 'a/', 'a//b', '.', 'a/..', 'a/./b', 'a\0b', 'd/'.repeat(2048).concat('f')]) {

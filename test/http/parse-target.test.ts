@@ -4,6 +4,7 @@ import { BadRequest, NoSuchRoute, TargetTooLong } from '../../src/http/errors.ts
 import {
   originForm,
   parseModuleTarget,
+  parsePackage,
   parsePackageTarget,
   parseProxyTarget,
   uploadTarget,
@@ -70,10 +71,14 @@ describe('request targets', () => {
   it('takes the absolute form apart', () => {
     assert.equal(originForm('http://host:80/api/x?y'), '/api/x?y');
     assert.equal(originForm('HTTPS://host'), '/');
+    assert.equal(originForm('http://host?x'), '/?x');
+    assert.equal(originForm('*'), '/*');
     assert.equal(originForm('/http://host/x'), '/http://host/x');
   });
   it('reads the name of a package as one element', () => {
-    const { owner, module, version } = parsePackageTarget('/api/v1/packages/acme/go/example.com%2FLib/v1.0.0');
+    const { owner, module, version } = parsePackage(
+      parsePackageTarget('/api/v1/packages/acme/go/example.com%2FLib/v1.0.0'),
+    );
     assert.deepEqual({ owner, module, version }, { owner: 'acme', module: 'example.com/Lib', version: 'v1.0.0' });
     assert.throws(() => parsePackageTarget('/api/v1/packages/acme/go/example.com/Lib/v1.0.0'), NoSuchRoute);
   });

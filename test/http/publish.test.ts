@@ -275,3 +275,51 @@ describe('publishing', () => {
     assert.equal((await put(`${app.url}/api/packages/ACME/go/upload`, zip)).status, 201);
   });
 });
+
+describe('large and hostile uploads', () => {
+  let app: TestApp;
+  before(async () => {
+    app = await startTestApp();
+  });
+  after(() => app[Symbol.asyncDispose]());
+  const upload = (zip: Buffer) => put(`${app.proxyUrl}/upload`, zip);
+
+  it('serves a file again that is too large to be held whole', async () => {
+    const large = Buffer.alloc(20 * 2 ** 20, 'modforge ');
+    const zip = await moduleZip('example.com/large', 'v1.0.0', { 'large.txt': large });
+    const published = await upload(zip);
+    assert.equal(published.status, 201, published.text);
+    const served = await fetch(`${app.proxyUrl}/example.com/large/@v/v1.0.0.zip`);
+    assert.equal(served.status, 200);
+    const again = await put(`${app.proxyUrl}/upload`, Buffer.from(await served.arrayBuffer()));
+    assert.match(again.text, /with the same content/);
+  });
+
+  it('refuses a large file that is damaged', async () => {
+    const zip = await moduleZip('example.com/damaged', 'v1.0.0', {
+      'large.txt': Buffer.alloc(20 * 2 ** 20, 'modforge '),
+    });
+    const at = zip.indexOf('large.txt') + 2000;
+    zip.writeUInt32LE(0xdeadbeef, at);
+    const refused = await upload(zip);
+    assert.equal(refused.status, 400);
+    assert.match(refused.text, /large\.txt/);
+  });
+
+  it('reads no more of an enormous go.mod than its module line', async () => {
+    const goMod = `// what\nmodule example.com/enormous // is it\n${'require a.b/c v1.0.0\n'.repeat(50_000)}`;
+    const published = await upload(await moduleZip('example.com/enormous', 'v1.0.0', { 'go.mod': goMod }));
+    assert.equal(published.status, 201, published.text);
+    assert.match(published.text, /\nwarning: go\.mod: only its module line was read/);
+    const wrong = goMod.replace('enormous', 'other');
+    assert.equal((await upload(await moduleZip('example.com/enormous', 'v1.1.0', { 'go.mod': wrong }))).status, 400);
+  });
+
+  it('tells no more than a few warnings, and those short', async () => {
+    const words = Array.from({ length: 100 }, (_, i) => `word${i}${'x'.repeat(1000)} y\n`).join('');
+    const zip = await moduleZip('example.com/words', 'v1.0.0', { 'go.mod': `module example.com/words\n${words}` });
+    const { status, text } = await upload(zip);
+    assert.equal(status, 201);
+    assert.ok(text.length < 4000 && text.trimEnd().split('\n').length === 11, text.slice(0, 500));
+  });
+});

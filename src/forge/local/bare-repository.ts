@@ -1,7 +1,7 @@
 /** A bare repository's frame: its folders and three small files. It exists from the moment that HEAD, written last, is there. */
 import { randomBytes } from 'node:crypto';
-import git from 'isomorphic-git';
 import { GitUnavailable } from '../../git/errors.ts';
+import { parseGitConfig } from '../../git/git-config.ts';
 import { isRefName, type RefName } from '../../git/ref-name.ts';
 import { type FileSystem, ifThere, makeDirectory, syncDirectory, writeNewFile } from './file-system.ts';
 
@@ -59,15 +59,18 @@ export const isExportedRepository = (fs: FileSystem, gitdir: string): Promise<bo
 export async function openBareRepository(fs: FileSystem, gitdir: string): Promise<BareRepository | undefined> {
   const head = await ifThere(fs.promises.readFile(`${gitdir}/HEAD`));
   if (head === undefined) return undefined;
-  const setting = async (path: string) => String((await git.getConfig({ fs, gitdir, path })) ?? '').toLowerCase();
+  const file = (await ifThere(fs.promises.readFile(`${gitdir}/config`)))?.toString('utf8') ?? '';
+  const settings = new Map(Array.from(parseGitConfig(file), ({ variable, value }) => [variable, value.toLowerCase()]));
   const obstacles = [
-    Number(await setting('core.repositoryformatversion')) > 1 && 'its format version is unknown',
-    !['', 'sha1'].includes(await setting('extensions.objectformat')) && 'its object ids are not SHA-1',
-    !['', 'files'].includes(await setting('extensions.refstorage')) && 'its refs are not kept in files',
-    (await setting('extensions.partialclone')) !== '' && 'it is a partial clone',
+    Number(settings.get('core.repositoryformatversion') ?? 0) > 1 && 'its format version is unknown',
+    (settings.get('extensions.objectformat') ?? 'sha1') !== 'sha1' && 'its object ids are not SHA-1',
+    (settings.get('extensions.refstorage') ?? 'files') !== 'files' && 'its refs are not kept in files',
+    settings.has('extensions.partialclone') && 'it is a partial clone',
     (await isThere(fs, `${gitdir}/objects/info/alternates`)) && 'it borrows objects (objects/info/alternates)',
   ].filter(obstacle => obstacle !== false);
-  if (obstacles.length > 0) throw new GitUnavailable(`cannot read the repository ${gitdir}: ${obstacles.join(', ')}`);
+  if (obstacles.length > 0) {
+    throw new GitUnavailable(`cannot read the repository: ${obstacles.join(', ')}`, { cause: new Error(gitdir) });
+  }
   const name = /^ref:\s*(\S+)/.exec(head.toString('utf8'))?.[1] ?? '';
   return { head: isRefName(name) ? name : undefined };
 }

@@ -107,7 +107,10 @@ export async function writePieces<T>(handle: FileHandle, pieces: Iterator<Uint8A
   const flush = async () => {
     if (batched === 0) return;
     const { bytesWritten } = await handle.writev(batch, position);
-    if (bytesWritten !== batched) throw new Error(`wrote ${bytesWritten} of ${batched} bytes: the disk may be full`);
+    if (bytesWritten !== batched) {
+      const message = `wrote ${bytesWritten} of ${batched} bytes: the disk is full`;
+      throw Object.assign(new Error(message), { code: 'ENOSPC' });
+    }
     position += batched;
     batch = [];
     batched = 0;

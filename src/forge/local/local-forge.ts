@@ -55,7 +55,8 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
     await prepareDirectory();
     const opened = await openBareRepository(fs, gitdir);
     if (opened !== undefined) return opened;
-    await fs.promises.access(directory || '/');
+    // A folder that was taken away, an unmounted disk, must not look like a repository that never was.
+    await fs.promises.readdir(directory || '/');
     throw new RepositoryNotFound(repository);
   };
 

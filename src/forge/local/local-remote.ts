@@ -1,6 +1,6 @@
 /** A bare repository on this machine as a Remote. A push puts its objects in place, whole and synced, before the first ref changes. */
 import { type Commit, parseCommit } from '../../git/commit.ts';
-import { GitUnavailable, ObjectMissing, PushRefused, RefMoved } from '../../git/errors.ts';
+import { CorruptObject, GitUnavailable, ObjectMissing, PushRefused, RefMoved } from '../../git/errors.ts';
 import type { ObjectId } from '../../git/object-id.ts';
 import { namedBy, type PackedObject } from '../../git/packed-object.ts';
 import { parseTree, type TreeEntry } from '../../git/parse-tree.ts';
@@ -11,7 +11,7 @@ import { type FileSystem, systemErrorCode } from './file-system.ts';
 import type { Log } from './log.ts';
 import { createObjectReader, findMissing, type ObjectReader, type PeelMemory, peel } from './object-reader.ts';
 import { storePack } from './pack-store.ts';
-import { readRef, readRefs, updateRefs } from './ref-store.ts';
+import { RefsPartlySet, readRef, readRefs, updateRefs } from './ref-store.ts';
 
 export interface LocalRemoteOptions {
   readonly fs: FileSystem;
@@ -122,31 +122,35 @@ async function pushHere(options: LocalRemoteOptions, { objects, updates, signal 
   for (const { name, from } of updates) {
     if ((await readRef(fs, gitdir, name)) !== from) throw new RefMoved(name);
   }
+  const needed = neededBeside(objects, updates);
   const pack = objects.length > 0 ? await storePack(fs, gitdir, objects, signal) : undefined;
   try {
-    await refuseIncomplete(options, objects, updates);
+    const [missing] = await findMissing(fs, gitdir, needed);
+    if (missing !== undefined) {
+      throw new PushRefused(`the push needs object ${missing}, which is neither in it nor in ${options.repository}`, {
+        cause: new ObjectMissing(missing),
+      });
+    }
     await updateRefs(options, updates, signal);
   } catch (error) {
-    if (error instanceof RefMoved || error instanceof PushRefused) await pack?.discard();
+    if (error instanceof RefsPartlySet) await pack?.keep();
+    else await pack?.discard();
     throw error;
   }
   await pack?.keep();
 }
 
-/** As git does on a push: the new tips, and what the new objects name, must be in the push or in the repository. */
-async function refuseIncomplete(
-  { fs, gitdir, repository }: LocalRemoteOptions,
-  objects: readonly PackedObject[],
-  updates: readonly RefUpdate[],
-): Promise<void> {
+/** As git checks a push: the new tips, and what the new objects name, must be in the push or, these ids, in the repository. */
+function neededBeside(objects: readonly PackedObject[], updates: readonly RefUpdate[]): Set<ObjectId> {
   const needed = new Set(updates.flatMap(({ to }) => (to === undefined ? [] : [to])));
   for (const object of objects) {
-    for (const id of namedBy(object)) needed.add(id);
+    try {
+      for (const id of namedBy(object)) needed.add(id);
+    } catch (error) {
+      if (!(error instanceof CorruptObject)) throw error;
+      throw new PushRefused(`the push holds an object that git can't use: ${error.message}`, { cause: error });
+    }
   }
   for (const { id } of objects) needed.delete(id);
-  const [missing] = await findMissing(fs, gitdir, needed);
-  if (missing === undefined) return;
-  throw new PushRefused(`the push to ${repository} needs object ${missing}, which is neither in it nor there`, {
-    cause: new ObjectMissing(missing),
-  });
+  return needed;
 }

@@ -19,15 +19,21 @@ export interface ObjectReader {
   readKind(kind: ObjectKind, id: ObjectId): Promise<Buffer>;
 }
 
+const maxAttempts = 10;
+
 export function createObjectReader(fs: FileSystem, gitdir: string): ObjectReader {
   let seen = { cache: {}, fs: remembering(fs, gitdir) };
   const read = async (id: ObjectId): Promise<RawObject> => {
-    try {
-      return await readObject(seen.fs, gitdir, id, seen.cache);
-    } catch {
-      // A gc or a push beside us may have moved the object since we looked; what is wrong twice is wrong.
-      seen = { cache: {}, fs: remembering(fs, gitdir) };
-      return await readObject(seen.fs, gitdir, id, seen.cache);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await readObject(seen.fs, gitdir, id, seen.cache);
+      } catch (error) {
+        // A gc or a push beside us may have moved the object since we looked; what is wrong while no pack comes or goes is wrong.
+        const before = attempt === 1 ? undefined : await namesIn(seen.fs, `${gitdir}/objects/pack`);
+        seen = { cache: {}, fs: remembering(fs, gitdir) };
+        const now = await namesIn(seen.fs, `${gitdir}/objects/pack`);
+        if (attempt === maxAttempts || before?.join() === now.join()) throw error;
+      }
     }
   };
   return {
@@ -46,7 +52,11 @@ export function createObjectReader(fs: FileSystem, gitdir: string): ObjectReader
  */
 function remembering(fs: FileSystem, gitdir: string): FileSystem {
   const stat = remembered((path: string) => fs.promises.stat(path));
-  const readdir = remembered((path: string) => fs.promises.readdir(path));
+  // Git removes a pack's files one by one, and isomorphic-git would believe an index that is left over.
+  const readdir = remembered(async (path: string) => {
+    const names = (await fs.promises.readdir(path)).map(String);
+    return names.filter(name => !name.endsWith('.idx') || names.includes(name.replace(/idx$/, 'pack')));
+  });
   const looseFolder = /\/objects\/([0-9a-f]{2})\/[0-9a-f]{38}$/;
   const promises: FileSystem['promises'] = Object.assign(Object.create(fs.promises), {
     stat,
@@ -77,7 +87,7 @@ async function readObject(fs: FileSystem, gitdir: string, id: ObjectId, cache: o
     .catch((error: unknown) => {
       if (error instanceof git.Errors.NotFoundError) throw new ObjectMissing(id, { cause: error });
       if (systemErrorCode(error) !== undefined) {
-        throw new GitUnavailable(`cannot read object ${id} of ${gitdir}`, { cause: error });
+        throw new GitUnavailable(`cannot read object ${id}`, { cause: error });
       }
       throw new CorruptObject(id, error instanceof Error ? error.message : String(error), { cause: error });
     });
@@ -167,7 +177,7 @@ export async function findMissing(
   ids: ReadonlySet<ObjectId>,
 ): Promise<ReadonlySet<ObjectId>> {
   const missing = new Set(ids);
-  // Twice: a gc beside us puts objects into a new pack before it takes them from where we have looked already.
+  // Twice: a gc beside us puts objects into a new pack before it takes them from where we have not looked yet.
   for (let look = 1; look <= 2 && missing.size > 0; look++) {
     for (const id of missing) {
       const loose = `${gitdir}/objects/${id.slice(0, 2)}/${id.slice(2)}`;

@@ -5,15 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { encodePackIndex, writePack } from '../../git/pack.ts';
 import type { PackedObject } from '../../git/packed-object.ts';
-import {
-  type FileSystem,
-  ifThere,
-  isAbsent,
-  makeDirectory,
-  namesIn,
-  syncDirectory,
-  writeNewFile,
-} from './file-system.ts';
+import { type FileSystem, ifThere, makeDirectory, namesIn, syncDirectory, writeNewFile } from './file-system.ts';
 
 /** A pack on disk that nothing collects yet; one of the two ends that. */
 export interface StoredPack {
@@ -22,8 +14,6 @@ export interface StoredPack {
   /** Nothing came of it. */
   discard(): Promise<void>;
 }
-
-const maxAttempts = 5;
 
 /** Writes the objects as a pack, synced. */
 export async function storePack(
@@ -34,23 +24,14 @@ export async function storePack(
 ): Promise<StoredPack> {
   const directory = `${gitdir}/objects/pack`;
   await makeDirectory(fs, directory);
-  await removeOldKeeps(fs, directory);
-  for (let attempt = 1; ; attempt++) {
-    signal.throwIfAborted();
-    try {
-      return await storeOnce(fs, directory, objects);
-    } catch (error) {
-      // `git gc --prune=now` removes every tmp_ file, whoever is writing it.
-      if (!isAbsent(error) || attempt === maxAttempts) throw error;
-    }
-  }
-}
+  await removeLeftovers(fs, directory);
+  signal.throwIfAborted();
 
-async function storeOnce(fs: FileSystem, directory: string, objects: readonly PackedObject[]): Promise<StoredPack> {
   const name = randomBytes(20).toString('hex');
   const path = `${directory}/pack-${name}`;
-  const temporaryPack = `${directory}/tmp_pack_${name}`;
-  const temporaryIndex = `${directory}/tmp_idx_${name}`;
+  // Not git's own `tmp_`: `git gc --prune=now` removes those, whoever is writing them.
+  const temporaryPack = `${directory}/${temporaryPrefix}${name}.new-pack`;
+  const temporaryIndex = `${directory}/${temporaryPrefix}${name}.new-idx`;
   const remove = async (...paths: string[]) => {
     for (const each of paths) await ifThere(fs.promises.unlink(each));
   };
@@ -71,17 +52,18 @@ async function storeOnce(fs: FileSystem, directory: string, objects: readonly Pa
   return { keep: () => remove(`${path}.keep`), discard };
 }
 
+const temporaryPrefix = 'modforge-';
 const keepNote = 'modforge: a push is under way\n';
-const oldKeepMs = 3_600_000;
+const leftoverMs = 3_600_000;
 
-/** A killed process leaves its `.keep`, which would keep the pack out of every later `git gc`. */
-async function removeOldKeeps(fs: FileSystem, directory: string): Promise<void> {
+/** A killed process leaves half a pack, or a `.keep` which would hold its pack out of every later `git gc`. */
+async function removeLeftovers(fs: FileSystem, directory: string): Promise<void> {
   for (const name of await namesIn(fs, directory)) {
-    if (!name.endsWith('.keep')) continue;
     const path = `${directory}/${name}`;
+    if (!name.startsWith(temporaryPrefix) && !name.endsWith('.keep')) continue;
     const stats = await ifThere(fs.promises.stat(path));
-    if (stats === undefined || Date.now() - stats.mtime.getTime() < oldKeepMs) continue;
-    const note = await ifThere(fs.promises.readFile(path));
-    if (note?.toString() === keepNote) await ifThere(fs.promises.unlink(path));
+    if (stats === undefined || Date.now() - stats.mtime.getTime() < leftoverMs) continue;
+    const isOurs = name.startsWith(temporaryPrefix) || String(await ifThere(fs.promises.readFile(path))) === keepNote;
+    if (isOurs) await ifThere(fs.promises.unlink(path));
   }
 }

@@ -24,24 +24,26 @@ export interface LockOptions {
 
 /** A held lock. After `commit` or `release` it is gone, and a second call does nothing. */
 export interface Lock {
+  /** Throws GitUnavailable where somebody took the lock away, as one that was left behind. */
+  confirm(): Promise<void>;
   /** Sets and syncs what the file will hold. */
   write(content: Uint8Array): Promise<void>;
-  /** Puts what was written in the file's place; its folder is not synced yet. Throws GitUnavailable where somebody took the lock away. */
+  /** Puts what was written in the file's place; its folder is not synced yet. Throws as `confirm`. */
   commit(): Promise<void>;
   release(): Promise<void>;
 }
 
 export const lockPathOf = (path: string): string => `${path}.lock`;
 
-/** Locks `path`, waiting while another holds it; throws as `open` does where the lock file cannot be made (ENOENT, ENOTDIR). */
-export async function acquireLock(path: string, options: LockOptions, signal: AbortSignal): Promise<Lock> {
-  const lockPath = lockPathOf(path);
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
-    const handle = await createExclusively(options.fs, lockPath);
-    if (handle !== undefined) return heldLock(options.fs, path, handle);
-    if (!(await removeIfStale(lockPath, options))) await backOff(attempt, signal);
-  }
+/**
+ * Locks `path`; undefined where another holds it, or held it for so long that the lock is removed and the next try gets it. Nobody waits here: who needs
+ * several locks must let go of those it has before it waits, or they would grow old with it. Throws as `open` does where the lock can't be made (ENOENT, ENOTDIR).
+ */
+export async function tryLock(path: string, options: LockOptions): Promise<Lock | undefined> {
+  const handle = await createExclusively(options.fs, lockPathOf(path));
+  if (handle !== undefined) return heldLock(options.fs, path, handle);
+  await removeIfStale(lockPathOf(path), options);
+  return undefined;
 }
 
 /** Waits a little longer after each attempt, up to about 100 ms, never the same time as another process. */
@@ -50,17 +52,17 @@ export async function backOff(attempt: number, signal: AbortSignal): Promise<voi
   await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
-/** Removes the lock file if it is stale; false where it is there and young. */
-export async function removeIfStale(lockPath: string, options: LockOptions): Promise<boolean> {
+/** Removes the lock file if it is stale, or has another process do so. */
+export async function removeIfStale(lockPath: string, options: LockOptions): Promise<void> {
   const { fs, staleLockMs, log } = options;
   const seen = await ifThere(fs.promises.lstat(lockPath));
-  if (seen === undefined) return true;
+  if (seen === undefined) return;
   const ageMs = Date.now() - seen.mtime.getTime();
-  if (ageMs < staleLockMs) return false;
+  if (ageMs < staleLockMs) return;
 
   const guardPath = `${lockPath}.${identityOf(seen)}.lock`;
   const guard = await ifThere(createExclusively(fs, guardPath));
-  if (guard === undefined) return removeIfStale(guardPath, options);
+  if (guard === undefined) return await removeIfStale(guardPath, options);
   try {
     const now = await ifThere(fs.promises.lstat(lockPath));
     if (now !== undefined && identityOf(now) === identityOf(seen)) {
@@ -71,7 +73,6 @@ export async function removeIfStale(lockPath: string, options: LockOptions): Pro
     await guard.close();
     await ifThere(fs.promises.unlink(guardPath));
   }
-  return true;
 }
 
 const identityOf = (stats: FileStats): string => `${stats.ino}-${stats.mtime.getTime()}`;
@@ -94,16 +95,22 @@ function heldLock(fs: FileSystem, path: string, handle: FileHandle): Lock {
     const [ours, there] = await Promise.all([handle.stat(), ifThere(fs.promises.lstat(lockPath))]);
     return ours.ino === there?.ino;
   };
+  const confirm = async () => {
+    if (isHeld && !(await isStillOurs()))
+      throw new GitUnavailable('another process removed a lock of ours; try again', { cause: new Error(lockPath) });
+  };
   return {
+    confirm,
     async write(content) {
       await writePieces(handle, [content].values());
       await handle.datasync();
     },
     async commit() {
-      if (!(await isStillOurs())) throw new GitUnavailable(`another process removed the lock ${lockPath}; try again`);
+      await confirm();
       await fs.promises.rename(lockPath, path);
       isHeld = false;
-      await handle.close();
+      // The change has happened and its content is synced: an error now would say the opposite.
+      await handle.close().catch(() => {});
     },
     async release() {
       if (!isHeld) return;

@@ -5,7 +5,7 @@
  */
 import { GitUnavailable, PushRefused, RefMoved } from '../../git/errors.ts';
 import { isObjectId, type ObjectId } from '../../git/object-id.ts';
-import { isRefName, type RefName } from '../../git/ref-name.ts';
+import { isRefName, parseRefName, type RefName } from '../../git/ref-name.ts';
 import type { RefUpdate } from '../../git/remote.ts';
 import {
   type FileSystem,
@@ -19,7 +19,7 @@ import {
   writeNewFile,
 } from './file-system.ts';
 import { type PackedRef, parsePackedRefs, withoutPackedRefs } from './packed-refs.ts';
-import { acquireLock, backOff, type Lock, type LockOptions, lockPathOf, removeIfStale } from './ref-lock.ts';
+import { backOff, type Lock, type LockOptions, lockPathOf, removeIfStale, tryLock } from './ref-lock.ts';
 
 export type StoredRef = PackedRef;
 
@@ -84,7 +84,7 @@ async function readPackedRefs(fs: FileSystem, gitdir: string): Promise<Map<strin
   try {
     return parsePackedRefs(file?.toString('utf8') ?? '');
   } catch (error) {
-    throw new GitUnavailable(`cannot read the refs of ${gitdir}`, { cause: error });
+    throw new GitUnavailable('cannot read packed-refs', { cause: error });
   }
 }
 
@@ -100,7 +100,9 @@ async function readLooseRef(fs: FileSystem, gitdir: string, name: RefName): Prom
   if (isObjectId(text)) return { id: text };
   const target = /^ref:\s*(.+)$/.exec(text)?.[1] ?? '';
   if (isRefName(target)) return { target };
-  throw new GitUnavailable(`${path} does not hold an object id; repair it with git update-ref`);
+  throw new GitUnavailable(`${name} does not hold an object id; repair it with git update-ref`, {
+    cause: new Error(path),
+  });
 }
 
 const maxSymbolicDepth = 5;
@@ -120,8 +122,11 @@ async function resolveSymbolicRef(
   return undefined;
 }
 
-/** Another process is making a ref whose name excludes ours; neither may go on while both hold their locks. */
-class NameContended extends Error {}
+/** Another process holds a lock that excludes ours: all of ours are let go, and after a moment it is tried again. */
+class Contended extends Error {}
+
+/** The disk failed, or git made a ref in the way, when some refs of a push were set already; after any other error none is. */
+export class RefsPartlySet extends GitUnavailable {}
 
 export interface RefStoreOptions extends LockOptions {
   readonly gitdir: string;
@@ -142,7 +147,7 @@ export async function updateRefs(
     try {
       return await updateOnce(options, updates, signal);
     } catch (error) {
-      if (!(error instanceof NameContended)) throw error;
+      if (!(error instanceof Contended)) throw error;
     }
     await backOff(attempt, signal);
   }
@@ -161,26 +166,28 @@ async function updateOnce(options: RefStoreOptions, updates: readonly RefUpdate[
   const { fs, gitdir } = options;
   const locks = new Map<string, Lock>();
   try {
-    for (const name of updates.map(update => update.name).sort()) {
-      locks.set(name, await lockRef(options, name, signal));
-    }
+    for (const { name } of updates) locks.set(name, await lockRef(options, name, signal));
     const deleted = updates.filter(update => update.to === undefined).map(update => update.name);
     const packedPath = `${gitdir}/packed-refs`;
-    if (deleted.length > 0) locks.set(packedPath, await acquireLock(packedPath, options, signal));
+    if (deleted.length > 0) locks.set(packedPath, heldOrContended(await tryLock(packedPath, options)));
 
     for (const update of updates) await checkUpdate(options, update);
     for (const { name, to } of updates) {
       if (to !== undefined) await locks.get(name)?.write(Buffer.from(`${to}\n`));
     }
     signal.throwIfAborted();
-    for (const { name, to } of updates) {
-      if (to !== undefined) {
-        await locks.get(name)?.commit();
-      } else {
-        await dropPackedRefs(fs, packedPath, deleted);
-        await ifThere(fs.promises.unlink(`${gitdir}/${name}`));
+    for (const lock of locks.values()) await lock.confirm();
+    let changed = 0;
+    try {
+      for (const { name, to } of updates) {
+        if (to === undefined) await removeRef(fs, gitdir, name, deleted);
+        else await commitRef(options, name, locks.get(name), signal);
+        changed += 1;
+        await syncFolders(fs, gitdir, name);
       }
-      await syncFolders(fs, gitdir, name);
+    } catch (error) {
+      if (changed === 0) throw error;
+      throw new RefsPartlySet(`only ${changed} of ${updates.length} refs of a push could be set`, { cause: error });
     }
   } finally {
     for (const [name, lock] of locks) {
@@ -194,8 +201,9 @@ async function lockRef(options: RefStoreOptions, name: RefName, signal: AbortSig
   const { fs, gitdir } = options;
   const path = `${gitdir}/${name}`;
   for (;;) {
+    signal.throwIfAborted();
     try {
-      return await acquireLock(path, options, signal);
+      return heldOrContended(await tryLock(path, options));
     } catch (error) {
       if (!isAbsent(error)) throw error;
     }
@@ -204,6 +212,35 @@ async function lockRef(options: RefStoreOptions, name: RefName, signal: AbortSig
       if (!isAbsent(error) && systemErrorCode(error) !== 'EEXIST') throw error;
     });
   }
+}
+
+function heldOrContended(lock: Lock | undefined): Lock {
+  if (lock === undefined) throw new Contended();
+  return lock;
+}
+
+/** Puts a locked ref in place. Who waits to make a ref below this name may have made its folder, but sees our lock and steps back. */
+async function commitRef(
+  options: RefStoreOptions,
+  name: RefName,
+  lock: Lock | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await removeFolderAt(options, name);
+      return await lock?.commit();
+    } catch (error) {
+      const isFolderThere = ['EISDIR', 'ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '');
+      if (!isFolderThere && !(error instanceof Contended)) throw error;
+    }
+    await backOff(attempt, signal);
+  }
+}
+
+async function removeRef(fs: FileSystem, gitdir: string, name: RefName, deleted: readonly RefName[]): Promise<void> {
+  await dropPackedRefs(fs, `${gitdir}/packed-refs`, deleted);
+  await ifThere(fs.promises.unlink(`${gitdir}/${name}`));
 }
 
 /** Throws PushRefused where a folder that `name` needs is a ref. */
@@ -238,7 +275,7 @@ async function checkUpdate(options: RefStoreOptions, { name, from, to }: RefUpda
 
 /**
  * Of two processes that make `v1` and `v1/x` each takes its lock before it looks for the other's ref and lock, so at least one sees the other.
- * Throws PushRefused for a ref, NameContended for a lock.
+ * Throws PushRefused for a ref, Contended for a lock.
  */
 async function checkNameIsFree(
   options: RefStoreOptions,
@@ -247,21 +284,27 @@ async function checkNameIsFree(
 ): Promise<void> {
   const { fs, gitdir } = options;
   for (const above of namesAbove(name)) {
-    if (packed.has(above)) throw collision(name, above);
+    const isRef = packed.has(above) || (await readLooseRef(fs, gitdir, parseRefName(above))) !== undefined;
+    if (isRef) throw collision(name, above);
     const lock = lockPathOf(`${gitdir}/${above}`);
     if ((await ifThere(fs.promises.stat(lock))) !== undefined) {
       await removeIfStale(lock, options);
-      throw new NameContended();
+      throw new Contended();
     }
   }
   for (const other of packed.keys()) {
     if (other.startsWith(`${name}/`)) throw collision(name, other);
   }
-  const stats = await ifThere(fs.promises.stat(`${gitdir}/${name}`));
+  await removeFolderAt(options, name);
+}
+
+/** Removes the folder, if there is one, that stands where the ref `name` must go. */
+async function removeFolderAt(options: RefStoreOptions, name: RefName): Promise<void> {
+  const stats = await ifThere(options.fs.promises.stat(`${options.gitdir}/${name}`));
   if (stats?.isDirectory()) await removeEmptyDirectory(options, name, name);
 }
 
-/** Removes a directory that stands where the ref `name` must go; what git's own commands left there may go, a ref may not. */
+/** Empty folders may go, a ref may not: throws PushRefused for a ref, Contended for a lock. */
 async function removeEmptyDirectory(options: RefStoreOptions, name: RefName, directory: string): Promise<void> {
   const { fs, gitdir } = options;
   for (const file of await namesIn(fs, `${gitdir}/${directory}`)) {
@@ -271,7 +314,7 @@ async function removeEmptyDirectory(options: RefStoreOptions, name: RefName, dir
       await removeEmptyDirectory(options, name, inside);
     } else if (inside.endsWith('.lock')) {
       await removeIfStale(`${gitdir}/${inside}`, options);
-      throw new NameContended();
+      throw new Contended();
     } else {
       throw collision(name, inside);
     }
@@ -280,7 +323,7 @@ async function removeEmptyDirectory(options: RefStoreOptions, name: RefName, dir
     await fs.promises.rmdir(`${gitdir}/${directory}`);
   } catch (error) {
     if (isAbsent(error)) return;
-    if (['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')) throw new NameContended();
+    if (['ENOTEMPTY', 'EEXIST'].includes(systemErrorCode(error) ?? '')) throw new Contended();
     throw error;
   }
 }
