@@ -1,19 +1,19 @@
 import type { FileHandle, FileSystem } from '../../src/forge/local/file-system.ts';
 
 /** Told of each call that changes or syncs something, before it is made; what it throws, the caller gets instead. */
-export type Watcher = (operation: string, ...paths: string[]) => void;
+export type Watcher = (operation: string, ...paths: string[]) => void | Promise<void>;
 
 /** The same file system, watched. */
 export function watchedFileSystem(fs: FileSystem, watch: Watcher): FileSystem {
   const { promises } = fs;
   const watched = <A extends unknown[], R>(name: string, action: (...args: A) => Promise<R>) => {
     return async (...args: A): Promise<R> => {
-      watch(name, ...args.filter(arg => typeof arg === 'string'));
+      await watch(name, ...args.filter(arg => typeof arg === 'string'));
       return await action.apply(promises, args);
     };
   };
   const open: FileSystem['promises']['open'] = async (path, flags) => {
-    if (flags === 'wx') watch('create', path);
+    if (flags === 'wx') await watch('create', path);
     return watchedHandle(await promises.open(path, flags), path, watch);
   };
   return {
@@ -34,11 +34,11 @@ function watchedHandle(handle: FileHandle, path: string, watch: Watcher): FileHa
     stat: () => handle.stat(),
     close: () => handle.close(),
     async writev(...args) {
-      watch('write', path);
+      await watch('write', path);
       return await handle.writev(...args);
     },
     async datasync() {
-      watch('sync', path);
+      await watch('sync', path);
       await handle.datasync();
     },
   };

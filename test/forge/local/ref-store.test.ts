@@ -377,14 +377,12 @@ for (const place of places) {
       const lock = 'refs/tags/v1.0.0.lock';
       await store.put(lock, 'old');
       await age(store, lock, 61_000);
-      const watch = (operation: string, path = '') => {
+      const watch = async (operation: string, path = '') => {
         if (operation !== 'create' || !/\.lock\..*\.lock$/.test(path)) return;
         // Another process removes the old lock and takes its own, between our look and our guard.
-        others.unlinkSync(`${store.gitdir}/${lock}`);
-        others.writeFileSync(`${store.gitdir}/${lock}`, 'new');
+        await store.fs.promises.unlink(`${store.gitdir}/${lock}`);
+        await store.put(lock, 'new');
       };
-      const others: Pick<typeof nodeFs, 'unlinkSync' | 'writeFileSync'> =
-        'unlinkSync' in store.fs ? Object.assign({}, store.fs) : nodeFs;
       const slow = { ...store, fs: watchedFileSystem(store.fs, watch) };
       assert.equal(await tryLock(`${store.gitdir}/refs/tags/v1.0.0`, slow), undefined);
       assert.equal(await store.get(lock), 'new');
