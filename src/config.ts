@@ -257,7 +257,7 @@ export function parseConfig(env: Record<string, string>): Config {
     host: values.HOST,
     port: values.PORT,
     tls: cert !== undefined && key !== undefined ? { cert, key } : undefined,
-    forge: values.MODFORGE_FORGE === 'memory' ? { kind: 'memory' } : { kind: 'local', directory: values.MODFORGE_DATA },
+    forge,
     users: values.MODFORGE_USERS,
     owners,
     anonymousRead,

@@ -24,6 +24,16 @@ describe('parseConfig', () => {
     assert.equal(config.users, undefined);
   });
 
+  it('knows each forge, and what reads without credentials there', () => {
+    const hosted = { MODFORGE_OWNERS: 'acme', MODFORGE_TOKEN: 't' };
+    const gitea = parseConfig({ ...hosted, MODFORGE_FORGE: 'gitea', MODFORGE_FORGE_URL: 'https://git.acme.dev/' });
+    assert.deepEqual(gitea.forge, { kind: 'gitea', url: 'https://git.acme.dev', token: 't' });
+    assert.equal(gitea.anonymousRead, 'public');
+    const github = parseConfig({ ...hosted, MODFORGE_FORGE: 'github' });
+    assert.deepEqual(github.forge, { kind: 'github', url: 'https://github.com', token: 't' });
+    assert.deepEqual(parseConfig({ MODFORGE_FORGE: 'memory' }).forge, { kind: 'memory' });
+  });
+
   for (const [host, anonymousRead] of [
     ['127.0.0.1', 'all'],
     ['localhost', 'all'],

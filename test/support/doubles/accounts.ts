@@ -45,6 +45,8 @@ export interface FineGrained {
 
 export interface NewToken {
   readonly user: string;
+  /** The token itself; made up unless given. */
+  readonly value?: string;
   /** Of a classic token at GitHub (`repo`), or of Gitea's (`write:repository`); all that the user may do unless given. */
   readonly scopes?: readonly string[];
   /** GitHub's other kind; `scopes` says nothing then. */
@@ -122,7 +124,7 @@ export function makeAccounts(tokenPrefix: string): Accounts {
     },
     addToken(token) {
       userNamed(token.user);
-      const value = `${tokenPrefix}${randomBytes(20).toString('hex')}`;
+      const value = token.value ?? `${tokenPrefix}${randomBytes(20).toString('hex')}`;
       tokens.set(value, { ...token, value });
       return value;
     },

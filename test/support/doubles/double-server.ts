@@ -112,8 +112,8 @@ export async function startDoubleServer(options: DoubleServerOptions): Promise<D
     let body: Body = {};
     let reply: Reply;
     try {
-      caller = identify(request.headers.authorization, 'rest');
       body = parseBody(bytes);
+      caller = identify(request.headers.authorization, 'rest');
       reply =
         found === undefined || path === undefined
           ? notFound(url.pathname)
