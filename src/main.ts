@@ -18,8 +18,6 @@ export async function serve({
   const config = parseConfig(readEnv(process.env, configFile));
   const log = pino({ level: 'info' });
   const app = await startApp({ config, log });
-  log.info({ url: app.url, owners: config.owners, forge: config.forge.kind }, 'modforge listens');
-  process.stderr.write(`${welcome(app, config, command)}\n`);
   const stop = (signal: NodeJS.Signals) => {
     process.off('SIGINT', stop).off('SIGTERM', stop);
     log.info({ signal }, 'stopping after the requests under way');
@@ -32,6 +30,8 @@ export async function serve({
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
+  log.info({ url: app.url, owners: config.owners, forge: config.forge.kind }, 'modforge listens');
+  process.stderr.write(`${welcome(app, config, command)}\n`);
 }
 
 /** What to paste next, for whoever has just started it. */

@@ -48,7 +48,6 @@ describe('modforge', () => {
 
   for (const [name, args] of [
     ['an option that it does not know', ['--prot', '80']],
-    ['a configuration file that is not there', ['--config', 'no/such/file']],
     ['an argument that it does not know', ['server']],
   ] as const) {
     it(`refuses ${name} in a line`, async () => {
@@ -57,6 +56,12 @@ describe('modforge', () => {
       assert.match(stderr, /^modforge: .+\n$/);
     });
   }
+
+  it('names a configuration file that it cannot read', async () => {
+    const { stderr, code } = await run(['--config', 'no/such/file']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^modforge: .+\n {2}cannot read the file of --config: ENOENT.*'no\/such\/file'\n$/);
+  });
 
   it('does not start where its store cannot be used, and says why', async () => {
     const file = join(folder, 'file');

@@ -367,6 +367,15 @@ async function killedAfter(
       () => false,
     );
   assert.equal(await hasLived, !dying.isDead());
+  const gitdir = `${directory}/acme/lib.git`;
+  const isThere = (path: string) =>
+    fs.promises.stat(`${gitdir}/${path}`).then(
+      () => true,
+      () => false,
+    );
+  if (await isThere('HEAD')) {
+    for (const part of ['config', 'objects/pack', 'refs/tags']) assert.ok(await isThere(part), `HEAD and no ${part}`);
+  }
 
   const remote = await newRemote(forgeIn(directory, fs, -1));
   const { byName } = await remote.refs(everything());
