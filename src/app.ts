@@ -8,6 +8,8 @@ import { createFsFromVolume, Volume } from 'memfs';
 import type { Logger } from 'pino';
 import { type Config, InvalidConfig } from './config.ts';
 import type { Forge } from './forge/forge.ts';
+import { createGiteaForge } from './forge/gitea/gitea-forge.ts';
+import { createGithubForge } from './forge/github/github-forge.ts';
 import { createLocalForge } from './forge/local/local-forge.ts';
 import { createHandler } from './http/create-handler.ts';
 import { listen } from './http/listen.ts';
@@ -15,6 +17,9 @@ import { Registry } from './registry/registry.ts';
 
 /** How long refs are believed without asking the forge again; a publish through this process is seen at once. */
 const refsTtlMs = 2_000;
+
+/** How long the forge may take to answer one call. */
+const forgeTimeoutMs = 30_000;
 
 /** How long the forge may take to answer when modforge starts. */
 const startMs = 30_000;
@@ -37,10 +42,12 @@ export interface App extends AsyncDisposable {
 
 /** Starts modforge; disposing stops it after the requests and the background work under way. Throws InvalidConfig or ForgeUnavailable. */
 export async function startApp({ config, log, refsTtlMs: ttlMs = refsTtlMs }: AppOptions): Promise<App> {
-  const madeUser = config.users === undefined ? makeUser() : undefined;
+  const isEmbedded = config.forge.kind === 'local' || config.forge.kind === 'memory';
+  const madeUser = isEmbedded && config.users === undefined ? makeUser() : undefined;
   const users = config.users ?? new Map(madeUser && [[madeUser.name, madeUser.password]]);
   const forge = createForge(config, users, log);
-  await forge.checkReady(AbortSignal.timeout(startMs));
+  const description = await forge.describe(config.owners, AbortSignal.timeout(startMs));
+  log.info({ forge: description }, 'the forge answers');
   const registry = new Registry({ ...config, forge, refsTtlMs: ttlMs, log });
   const tls = config.tls && (await readTls(config.tls));
   const listener = await listen(createHandler({ ...config, registry, log }), { ...config, tls });
@@ -56,7 +63,12 @@ export async function startApp({ config, log, refsTtlMs: ttlMs = refsTtlMs }: Ap
 }
 
 function createForge({ forge, visibility }: Config, users: ReadonlyMap<string, string>, log: Logger): Forge {
+  const hosted = { visibility, userAgent: 'modforge', timeoutMs: forgeTimeoutMs, log };
   switch (forge.kind) {
+    case 'github':
+      return createGithubForge({ ...hosted, url: forge.url, token: forge.token });
+    case 'gitea':
+      return createGiteaForge({ ...hosted, url: forge.url, token: forge.token });
     case 'local':
       return createLocalForge({ fs, directory: resolve(forge.directory), users, visibility, log });
     case 'memory':

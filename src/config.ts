@@ -11,7 +11,11 @@ export interface Config {
   readonly port: number;
   /** Files of the certificate and its key, PEM. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  readonly forge: { readonly kind: 'local'; readonly directory: string } | { readonly kind: 'memory' };
+  readonly forge:
+    | { readonly kind: 'local'; readonly directory: string }
+    | { readonly kind: 'memory' }
+    /** `token` is the service's own, for what needs no caller. */
+    | { readonly kind: 'github' | 'gitea'; readonly url: string; readonly token: string | undefined };
   /** Users of the local forge and their passwords; undefined: one is made at start. */
   readonly users: ReadonlyMap<string, string> | undefined;
   readonly owners: readonly string[];
@@ -128,10 +132,11 @@ function decodeOrUndefined(text: string): string | undefined {
   }
 }
 
-const publicUrl = z
-  .url({ protocol: /^https?$/, error: 'must be an address such as https://modules.acme.dev' })
-  .refine(url => /^[^@?#]*$/.test(url), 'must hold no user, query or fragment')
-  .transform(url => url.replace(/\/+$/, ''));
+const address = (example: string) =>
+  z
+    .url({ protocol: /^https?$/, error: `must be an address such as ${example}` })
+    .refine(url => /^[^@?#]*$/.test(url), 'must hold no user, query or fragment')
+    .transform(url => url.replace(/\/+$/, ''));
 
 /** Every variable that modforge knows, with its meaning and its default as `--help` prints them. */
 const variables = z.object({
@@ -149,12 +154,17 @@ const variables = z.object({
     .meta({ description: 'PEM file of the certificate, to serve HTTPS', fallback: 'none' }),
   MODFORGE_TLS_KEY: z.string().optional().meta({ description: "PEM file of the certificate's key", fallback: 'none' }),
   MODFORGE_FORGE: z
-    .enum(['local', 'memory'], 'must be local or memory')
+    .enum(['local', 'memory', 'github', 'gitea'], 'must be local, memory, github or gitea')
     .default('local')
-    .meta({ description: 'where the repositories live: local, memory', fallback: 'local' }),
-  MODFORGE_OWNERS: owners
-    .prefault('demo')
-    .meta({ description: 'organisations or users served, comma-separated', fallback: 'demo' }),
+    .meta({ description: 'where the repositories live: local, memory, github, gitea', fallback: 'local' }),
+  MODFORGE_FORGE_URL: address('https://git.acme.dev')
+    .optional()
+    .meta({ description: "the forge's address, GitHub Enterprise's too", fallback: 'https://github.com for github' }),
+  MODFORGE_TOKEN: z.string().optional().meta({ description: "the service's token at the forge", fallback: 'none' }),
+  MODFORGE_OWNERS: owners.optional().meta({
+    description: 'organisations or users served, comma-separated',
+    fallback: 'demo for local and memory',
+  }),
   MODFORGE_DATA: z.string().default('./data').meta({ description: 'folder of the local forge', fallback: './data' }),
   MODFORGE_USERS: users.optional().meta({
     description: 'users of the local forge, user:password, comma-separated; "," and ":" in them as %2C and %3A',
@@ -162,7 +172,7 @@ const variables = z.object({
   }),
   MODFORGE_ANONYMOUS_READ: z.enum(['public', 'all', 'none'], 'must be public, all or none').optional().meta({
     description: 'who reads without credentials: public (what the forge shows to anyone), all, none',
-    fallback: 'all while HOST is loopback, else none',
+    fallback: 'public; for local and memory all while HOST is loopback, else none',
   }),
   MODFORGE_PRIVATE: globs
     .prefault('')
@@ -179,7 +189,9 @@ const variables = z.object({
     .enum(['any', 'same'], 'must be any or same')
     .default('any')
     .meta({ description: 'what may be published after a delete: any, same', fallback: 'any' }),
-  MODFORGE_PUBLIC_URL: publicUrl.optional().meta({ description: 'how users reach it', fallback: 'from the request' }),
+  MODFORGE_PUBLIC_URL: address('https://modules.acme.dev')
+    .optional()
+    .meta({ description: 'how users reach it', fallback: 'from the request' }),
   MODFORGE_TRUST_PROXY: networks.prefault('').meta({
     description: 'addresses and networks whose forwarded headers are believed, comma-separated',
     fallback: 'none',
@@ -230,16 +242,25 @@ export function parseConfig(env: Record<string, string>): Config {
   if ((cert === undefined) !== (key === undefined)) {
     problems.push('MODFORGE_TLS_CERT and MODFORGE_TLS_KEY belong together: set both or neither');
   }
-  problems.push(...checkPathRules(values.MODFORGE_PATHS, values.MODFORGE_OWNERS));
+  const forge = forgeOf(values, problems);
+  const isEmbedded = forge.kind === 'local' || forge.kind === 'memory';
+  const owners = values.MODFORGE_OWNERS ?? (isEmbedded ? ['demo'] : []);
+  if (owners.length === 0) problems.push(`MODFORGE_OWNERS must name who is served at ${forge.kind}`);
+  const openDefault = isLoopback(values.HOST) ? 'all' : 'none';
+  const anonymousRead = values.MODFORGE_ANONYMOUS_READ ?? (isEmbedded ? openDefault : 'public');
+  if (anonymousRead === 'all' && !isEmbedded && values.MODFORGE_TOKEN === undefined) {
+    problems.push('MODFORGE_ANONYMOUS_READ=all reads as the service: set MODFORGE_TOKEN');
+  }
+  problems.push(...checkPathRules(values.MODFORGE_PATHS, owners));
   if (problems.length > 0) throw new InvalidConfig(problems);
   return {
     host: values.HOST,
     port: values.PORT,
     tls: cert !== undefined && key !== undefined ? { cert, key } : undefined,
-    forge: values.MODFORGE_FORGE === 'memory' ? { kind: 'memory' } : { kind: 'local', directory: values.MODFORGE_DATA },
+    forge,
     users: values.MODFORGE_USERS,
-    owners: values.MODFORGE_OWNERS,
-    anonymousRead: values.MODFORGE_ANONYMOUS_READ ?? (isLoopback(values.HOST) ? 'all' : 'none'),
+    owners,
+    anonymousRead,
     isAnonymousReadDefault: values.MODFORGE_ANONYMOUS_READ === undefined,
     privatePaths: values.MODFORGE_PRIVATE,
     visibility: values.MODFORGE_VISIBILITY,
@@ -250,6 +271,21 @@ export function parseConfig(env: Record<string, string>): Config {
     cacheBytes: values.MODFORGE_CACHE_MB,
     maxUploadBytes: values.MODFORGE_MAX_UPLOAD_MB,
   };
+}
+
+function forgeOf(values: z.infer<typeof variables>, problems: string[]): Config['forge'] {
+  const { MODFORGE_FORGE: kind, MODFORGE_FORGE_URL: url, MODFORGE_TOKEN: token } = values;
+  switch (kind) {
+    case 'memory':
+      return { kind };
+    case 'local':
+      return { kind, directory: values.MODFORGE_DATA };
+    case 'github':
+      return { kind, url: url ?? 'https://github.com', token };
+    case 'gitea':
+      if (url === undefined) problems.push("MODFORGE_FORGE_URL must be Gitea's address, as https://git.acme.dev");
+      return { kind, url: url ?? '', token };
+  }
 }
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\.[0-9.]+$/.test(host);

@@ -24,6 +24,16 @@ describe('parseConfig', () => {
     assert.equal(config.users, undefined);
   });
 
+  it('knows each forge, and what reads without credentials there', () => {
+    const hosted = { MODFORGE_OWNERS: 'acme', MODFORGE_TOKEN: 't' };
+    const gitea = parseConfig({ ...hosted, MODFORGE_FORGE: 'gitea', MODFORGE_FORGE_URL: 'https://git.acme.dev/' });
+    assert.deepEqual(gitea.forge, { kind: 'gitea', url: 'https://git.acme.dev', token: 't' });
+    assert.equal(gitea.anonymousRead, 'public');
+    const github = parseConfig({ ...hosted, MODFORGE_FORGE: 'github' });
+    assert.deepEqual(github.forge, { kind: 'github', url: 'https://github.com', token: 't' });
+    assert.deepEqual(parseConfig({ MODFORGE_FORGE: 'memory' }).forge, { kind: 'memory' });
+  });
+
   for (const [host, anonymousRead] of [
     ['127.0.0.1', 'all'],
     ['localhost', 'all'],
@@ -56,7 +66,7 @@ describe('parseConfig', () => {
       { MODFORGE_TLS_CERT: 'x' },
       'MODFORGE_TLS_CERT and MODFORGE_TLS_KEY belong together: set both or neither',
     ],
-    ['an unknown forge', { MODFORGE_FORGE: 'cvs' }, 'MODFORGE_FORGE must be local or memory'],
+    ['an unknown forge', { MODFORGE_FORGE: 'cvs' }, 'MODFORGE_FORGE must be local, memory, github or gitea'],
     ['an owner that is a path here', { MODFORGE_OWNERS: 'a,Metrics' }, /must not hold api, healthz/],
     ['an owner twice', { MODFORGE_OWNERS: 'a,A' }, 'MODFORGE_OWNERS names an owner twice'],
     ['no owner', { MODFORGE_OWNERS: ',' }, 'MODFORGE_OWNERS names no owner'],
@@ -69,6 +79,13 @@ describe('parseConfig', () => {
       /^MODFORGE_ANONYMUS_READ is not a variable of modforge/,
     ],
     ['an address that is none', { MODFORGE_PUBLIC_URL: 'modules' }, /MODFORGE_PUBLIC_URL must be an address/],
+    ['a Gitea without an address', { MODFORGE_FORGE: 'gitea', MODFORGE_OWNERS: 'a' }, /MODFORGE_FORGE_URL must be/],
+    ['a forge without owners', { MODFORGE_FORGE: 'github' }, 'MODFORGE_OWNERS must name who is served at github'],
+    [
+      'open reading without a token',
+      { MODFORGE_FORGE: 'github', MODFORGE_OWNERS: 'a', MODFORGE_ANONYMOUS_READ: 'all' },
+      /set MODFORGE_TOKEN/,
+    ],
     ['a malformed glob', { MODFORGE_PRIVATE: 'x.dev,[a' }, 'MODFORGE_PRIVATE holds a malformed glob'],
     ['a proxy that is no address', { MODFORGE_TRUST_PROXY: '10.0.0.0/8,garbage' }, /MODFORGE_TRUST_PROXY must hold/],
     ['an address with a password', { MODFORGE_PUBLIC_URL: 'https://u:p@x.dev/' }, /must hold no user/],

@@ -1,7 +1,7 @@
 /** modforge as the tests start it: in memory unless told otherwise, on a free port of this machine. */
 import pino from 'pino';
 import { type App, startApp } from '../../src/app.ts';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig, readEnv } from '../../src/config.ts';
 
 /** The user that every test app knows. */
 export const publisher = { name: 'ann', password: 'secret', basic: `Basic ${btoa('ann:secret')}` };
@@ -21,7 +21,7 @@ export async function startTestApp(env: Record<string, string> = {}): Promise<Te
     MODFORGE_OWNERS: 'acme',
     MODFORGE_USERS: `${publisher.name}:${publisher.password}`,
   };
-  const config = parseConfig({ ...defaults, ...env });
+  const config = parseConfig(readEnv({ ...defaults, ...env }, undefined));
   const logged: string[] = [];
   const log = pino({ level: 'info' }, { write: line => logged.push(line) });
   const app = await startApp({ config, log, refsTtlMs: 1 });
