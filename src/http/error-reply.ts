@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
-import { ForgeUnavailable } from '../forge/errors.ts';
+import { ForgeUnavailable, ReleaseRefused } from '../forge/errors.ts';
 import {
   CorruptObject,
   CredentialsRefused,
@@ -59,7 +59,8 @@ export function errorReply(error: unknown): ErrorReply | undefined {
   if (error instanceof CredentialsNeeded || error instanceof CredentialsRefused) {
     return { status: 401, message, headers: { 'WWW-Authenticate': 'Basic realm="modforge", charset="UTF-8"' } };
   }
-  if (error instanceof WriteRefused || error instanceof NotAllowed) return { status: 403, message };
+  const isPolicy = error instanceof WriteRefused || error instanceof NotAllowed || error instanceof ReleaseRefused;
+  if (isPolicy) return { status: 403, message };
   if (error instanceof BadRequest || error instanceof PushRefused) return { status: 400, message };
   if (error instanceof InvalidUpload) return { status: 400, message: uploadText(error) };
   if (error instanceof MethodNotAllowed) return { status: 405, message, headers: { Allow: error.allowed.join(', ') } };

@@ -6,7 +6,7 @@ import { packObject } from '../git/packed-object.ts';
 import { parseRefName, type RefName, tagRef } from '../git/ref-name.ts';
 import { type H1, isH1 } from '../gomod/h1.ts';
 import type { Version } from '../gomod/version.ts';
-import { DeleteConflict, NotFound } from './errors.ts';
+import { DeleteConflict, NotAllowed, NotFound, SourceVersion } from './errors.ts';
 import { moduleVersions } from './module-versions.ts';
 import { type Place, tagOf } from './place-module.ts';
 import type { Releases } from './releases.ts';
@@ -30,7 +30,7 @@ export interface Stores {
 }
 
 /**
- * Throws NotFound, also where the caller may not see the module, DeleteConflict where the tag moved meanwhile, SourceVersion
+ * Throws NotFound, also where the caller may not see the module, DeleteConflict where the tag moved meanwhile, NotAllowed
  * for a tag that people pushed, and what the forge and the remote throw.
  */
 export async function deleteVersion(
@@ -49,7 +49,15 @@ export async function deleteVersion(
   const commit = moduleVersions(refs, place, module).get(version);
   if (commit === undefined) throw new NotFound(`${module} has no version ${version} here`, { dependsOnCaller: true });
 
-  const { record } = await contents.record({ module, version, commit, place, remote }, signal);
+  const { record } = await contents
+    .record({ module, version, commit, place, remote }, signal)
+    .catch((error: unknown) => {
+      if (!(error instanceof SourceVersion)) throw error;
+      const repository = `${place.owner}/${place.repo}`;
+      throw new NotAllowed(`people pushed that tag to ${repository}, modforge did not: delete it with git push`, {
+        cause: error,
+      });
+    });
   const tag = tagOf(place, version);
   const person = publisher(login.name, repositories.forge.host, Math.floor(Date.now() / 1000));
   const message = `Deleted ${module} ${version}\n\nModule: ${module}\nVersion: ${version}\nZip-Hash: ${record.zipHash}\n`;

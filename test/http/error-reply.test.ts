@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createFsFromVolume, Volume } from 'memfs';
 import pino from 'pino';
-import { ForgeUnavailable } from '../../src/forge/errors.ts';
+import { ForgeUnavailable, ReleaseRefused } from '../../src/forge/errors.ts';
 import type { Forge } from '../../src/forge/forge.ts';
 import { createLocalForge } from '../../src/forge/local/local-forge.ts';
 import { GitUnavailable, PushRefused, RefMoved, WriteRefused } from '../../src/git/errors.ts';
@@ -31,6 +31,7 @@ function faultyForge(): Forge {
     ...forge,
     checkReady: signal => (faults.checkReady ?? forge.checkReady)(signal),
     authenticate: (credentials, signal) => (faults.authenticate ?? forge.authenticate)(credentials, signal),
+    deleteRelease: (...args) => (faults.deleteRelease ?? forge.deleteRelease)(...args),
     remote: (name, caller) => ({ ...forge.remote(name, caller), ...faults }),
   };
 }
@@ -133,6 +134,16 @@ describe('faults of the forge', () => {
     const answer = await during({ push }, () => fetch(`${proxyUrl()}/upload`, { method: 'PUT', body, headers: auth }));
     assert.equal(answer.status, 503);
     assert.ok(pushes > 1 && pushes < 10);
+  });
+
+  it('answers 403 to a delete whose release is immutable, and the version stays', async () => {
+    const deleteRelease = fail(new ReleaseRefused('the release is immutable'));
+    const answer = await during({ deleteRelease }, () =>
+      fetch(`${server.url}/api/v1/packages/acme/go/example.com%2Flib/v1.0.0`, { method: 'DELETE', headers: auth }),
+    );
+    assert.equal(answer.status, 403);
+    assert.match(await answer.text(), /immutable/);
+    assert.equal((await fetch(`${proxyUrl()}/example.com/lib/@v/v1.0.0.info`)).status, 200);
   });
 
   it('answers 409 to a delete whose tag moves meanwhile', async () => {

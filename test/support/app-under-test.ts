@@ -1,8 +1,9 @@
 /**
  * modforge on the forge that TEST_FORGE names, so that one suite serves all: `local` (the default: on disk), `memory`, or
- * `gitea` and `github`, their doubles.
+ * `gitea` and `github`, their doubles, or `real-gitea`, which is at TEST_GITEA_URL and where TEST_GITEA_USER has TEST_GITEA_TOKEN.
  */
 
+import { randomBytes } from 'node:crypto';
 import { startGiteaDouble } from './doubles/gitea.ts';
 import { startGithubDouble } from './doubles/github.ts';
 import { makeTemporaryFolder } from './temporary-folder.ts';
@@ -33,9 +34,31 @@ export async function startAppUnderTest(env: Readonly<Record<string, string>> = 
       };
       return behind(double, await startTestApp({ ...hosted, ...env }));
     }
+    case 'real-gitea':
+      return startTestApp({ ...(await newOrganisation()), ...env });
     default:
       throw new Error(`there is no forge ${kind} to test on`);
   }
+}
+
+/** An organisation of its own for one test; it stays behind on the Gitea. */
+async function newOrganisation(): Promise<Record<string, string>> {
+  const { TEST_GITEA_URL = '' } = process.env;
+  const username = `acme-${randomBytes(6).toString('hex')}`;
+  const response = await fetch(`${TEST_GITEA_URL}/api/v1/orgs`, {
+    method: 'POST',
+    headers: { Authorization: `token ${publisher.password}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ username }),
+  });
+  if (response.status !== 201) throw new Error(`no organisation: ${response.status} ${await response.text()}`);
+  return {
+    MODFORGE_FORGE: 'gitea',
+    MODFORGE_FORGE_URL: TEST_GITEA_URL,
+    MODFORGE_TOKEN: publisher.password,
+    MODFORGE_OWNERS: username,
+    MODFORGE_USERS: '',
+    MODFORGE_ANONYMOUS_READ: 'all',
+  };
 }
 
 function behind(store: AsyncDisposable, app: TestApp): TestApp {

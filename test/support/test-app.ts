@@ -3,8 +3,13 @@ import pino from 'pino';
 import { type App, startApp } from '../../src/app.ts';
 import { parseConfig, readEnv } from '../../src/config.ts';
 
+const { TEST_FORGE, TEST_GITEA_USER = 'siteadmin', TEST_GITEA_TOKEN = '' } = process.env;
+const isRealGitea = TEST_FORGE === 'real-gitea';
+const name = isRealGitea ? TEST_GITEA_USER : 'ann';
+const password = isRealGitea ? TEST_GITEA_TOKEN : 'secret';
+
 /** The user that every test app knows. */
-export const publisher = { name: 'ann', password: 'secret', basic: `Basic ${btoa('ann:secret')}` };
+export const publisher = { name, password, basic: `Basic ${btoa(`${name}:${password}`)}` };
 
 export interface TestApp extends App {
   /** `/api/packages/{owner}/go` of the first owner. */
