@@ -68,8 +68,9 @@ for (const kind of hostedKinds) {
         await using app = await startHostedApp({ kind, double });
         double.forgetRequests();
         double.addFault({ number, when, mishap: 'cut' });
-        const { status } = await uploadTo(app, zip);
-        assert.ok(status === 201 || status >= 500, `the publish that was cut was answered ${status}`);
+        const cut = await uploadTo(app, zip);
+        const said = `${cut.status} ${await cut.text()}`;
+        assert.ok(cut.status === 201 || cut.status >= 500, `the publish that was cut was answered ${said}`);
         await app.settled();
         assert.ok(double.log.length >= number, 'there was such a request');
       }
