@@ -105,7 +105,7 @@ function refusal({ url, credentials }: GitServer, service: GitService, response:
   const said = words === '' ? '' : `: ${words}`;
   if (status === 401) {
     if (credentials === undefined) return new RepositoryNotFound(url.href, { cause });
-    return new CredentialsRefused(`${url} refuses the credentials${said}`, { cause });
+    return new CredentialsRefused(`the forge refuses these credentials${said}`, { cause });
   }
   const retryAfterSeconds = retryAfter(headers);
   const isThrottled = status === 429 || (status === 403 && retryAfterSeconds !== undefined);
