@@ -112,12 +112,12 @@ function refusal({ url, credentials }: GitServer, service: GitService, response:
   const isPush = service === 'git-receive-pack';
   if (!isPage && !isThrottled) {
     if (status === 404 || (status === 403 && !isPush)) return new RepositoryNotFound(url.href, { cause });
-    if (status === 403) return new WriteRefused(words || `${url} allows no push`, { cause });
-    if (status === 413 && isPush) return new PushRefused(`${url} takes no push of this size${said}`, { cause });
+    if (status === 403) return new WriteRefused(`the forge does not let these credentials push${said}`, { cause });
+    if (status === 413 && isPush) return new PushRefused(`the forge takes no push of this size${said}`, { cause });
   }
   const what = isThrottled ? 'allows no more requests for now' : `answered ${status}${isPage ? ' with a page' : ''}`;
   const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
-  return new GitUnavailable(`${url} ${what}${said}`, { cause, ...wait });
+  return new GitUnavailable(`the forge ${what}${said}`, { cause, ...wait });
 }
 
 /** Seconds to wait, by `Retry-After` (RFC 9110, 10.2.3) or by what GitHub says about its quota; undefined where nothing is said. */

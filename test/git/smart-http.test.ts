@@ -516,7 +516,10 @@ describe('in front of a server that is not well', () => {
       response.writeHead(403, { 'Content-Type': 'text/plain' }).end(words),
     );
     const fault = await faultOf(pushTo(remoteAt(`${fake.url}/acme/lib.git`)));
-    assert.match(fault.message, /^Permission to acme\/lib denied to eve\.\nx{700,800}…$/);
+    assert.match(
+      fault.message,
+      /^the forge does not let these credentials push: Permission to acme\/lib denied to eve\.\nx{700,800}…$/,
+    );
   });
 
   test('what is well is read, over one connection', async () => {

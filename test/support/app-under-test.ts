@@ -35,14 +35,14 @@ export async function startAppUnderTest(env: Readonly<Record<string, string>> = 
       return behind(double, await startTestApp({ ...hosted, ...env }));
     }
     case 'real-gitea':
-      return startTestApp({ ...(await newOrganisation()), ...env });
+      return startInNewOrganisation(env);
     default:
       throw new Error(`there is no forge ${kind} to test on`);
   }
 }
 
-/** An organisation of its own for one test; it stays behind on the Gitea. */
-async function newOrganisation(): Promise<Record<string, string>> {
+/** Starts modforge for an organisation of its own, which stands for `acme` in the rules of `env` and stays behind on the Gitea. */
+async function startInNewOrganisation(env: Readonly<Record<string, string>>): Promise<TestApp> {
   const { TEST_GITEA_URL = '' } = process.env;
   const username = `acme-${randomBytes(6).toString('hex')}`;
   const response = await fetch(`${TEST_GITEA_URL}/api/v1/orgs`, {
@@ -51,14 +51,17 @@ async function newOrganisation(): Promise<Record<string, string>> {
     body: JSON.stringify({ username }),
   });
   if (response.status !== 201) throw new Error(`no organisation: ${response.status} ${await response.text()}`);
-  return {
+  const { MODFORGE_PATHS = '' } = env;
+  return startTestApp({
     MODFORGE_FORGE: 'gitea',
     MODFORGE_FORGE_URL: TEST_GITEA_URL,
     MODFORGE_TOKEN: publisher.password,
     MODFORGE_OWNERS: username,
     MODFORGE_USERS: '',
     MODFORGE_ANONYMOUS_READ: 'all',
-  };
+    ...env,
+    MODFORGE_PATHS: MODFORGE_PATHS.replaceAll('=acme/', `=${username}/`),
+  });
 }
 
 function behind(store: AsyncDisposable, app: TestApp): TestApp {
