@@ -5,12 +5,7 @@
 import { promisify } from 'node:util';
 import { crc32, deflateRaw, deflateRawSync } from 'node:zlib';
 import { giveWay } from './give-way.ts';
-
-export interface FileOfZip {
-  /** With slashes, relative, no `.` or `..` in it. */
-  readonly name: string;
-  readonly content: Buffer;
-}
+import type { FileToZip } from './write-zip.ts';
 
 export interface BuildZipOptions {
   /** How hard to compress, from 1, the fastest, to 9. */
@@ -34,7 +29,7 @@ const max32 = 0xffffffff;
  * The zip of the files in the order given. The same files make the same bytes: all are of the first day that a zip can name.
  * A file and the whole must be below 4 GiB, as every module is; throws RangeError otherwise, and what `files` throws.
  */
-export async function buildZip(files: AsyncIterable<FileOfZip>, { level, signal }: BuildZipOptions): Promise<Buffer> {
+export async function buildZip(files: AsyncIterable<FileToZip>, { level, signal }: BuildZipOptions): Promise<Buffer> {
   const pieces: Buffer[] = [];
   const directory: Buffer[] = [];
   let size = 0;

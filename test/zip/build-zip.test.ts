@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { buildZip, type FileOfZip } from '../../src/zip/build-zip.ts';
+import { buildZip } from '../../src/zip/build-zip.ts';
 import { inflateEntry, readZip } from '../../src/zip/read-zip.ts';
-import { writeZip } from '../../src/zip/write-zip.ts';
+import { type FileToZip, writeZip } from '../../src/zip/write-zip.ts';
 
-async function* each(files: readonly FileOfZip[]) {
+async function* each(files: readonly FileToZip[]) {
   yield* files;
 }
 
-const build = (files: readonly FileOfZip[]) =>
+const build = (files: readonly FileToZip[]) =>
   buildZip(each(files), { level: 1, signal: new AbortController().signal });
 
-async function contentsOf(zip: Buffer): Promise<FileOfZip[]> {
-  const files: FileOfZip[] = [];
+async function contentsOf(zip: Buffer): Promise<FileToZip[]> {
+  const files: FileToZip[] = [];
   for (const entry of await readZip(zip)) {
     files.push({ name: entry.name, content: Buffer.from((await inflateEntry(entry)).content) });
   }

@@ -5,6 +5,7 @@ import { CredentialsRefused, RepositoryNotFound, WriteRefused } from '../../git/
 import type { Caller, Credentials } from '../credentials.ts';
 import { ForgeUnavailable } from '../errors.ts';
 import type { Forge, Login, RepositoryName } from '../forge.ts';
+import type { Log } from '../log.ts';
 import {
   type BareRepository,
   createBareRepository,
@@ -13,7 +14,6 @@ import {
 } from './bare-repository.ts';
 import { type FileSystem, makeDirectory, systemErrorCode } from './file-system.ts';
 import { createLocalRemote } from './local-remote.ts';
-import type { Log } from './log.ts';
 import { createPeelMemory } from './object-reader.ts';
 
 export interface LocalForgeOptions {

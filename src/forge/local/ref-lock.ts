@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GitUnavailable } from '../../git/errors.ts';
+import type { Log } from '../log.ts';
 import {
   type FileHandle,
   type FileStats,
@@ -13,7 +14,6 @@ import {
   systemErrorCode,
   writePieces,
 } from './file-system.ts';
-import type { Log } from './log.ts';
 
 export interface LockOptions {
   readonly fs: FileSystem;

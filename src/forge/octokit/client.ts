@@ -11,7 +11,7 @@ import { CredentialsRefused } from '../../git/errors.ts';
 import { callerKey } from '../caller-key.ts';
 import type { Caller } from '../credentials.ts';
 import { ForgeUnavailable } from '../errors.ts';
-import type { Log } from '../local/log.ts';
+import type { Log } from '../log.ts';
 import { followOnSameHost } from './follow-on-same-host.ts';
 import { isRequestError, readRefusal, retryAfterSeconds } from './read-refusal.ts';
 

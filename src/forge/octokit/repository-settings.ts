@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { RepositoryNotFound, WriteRefused } from '../../git/errors.ts';
 import type { Remote } from '../../git/remote.ts';
 import type { RepositoryName } from '../forge.ts';
-import type { Log } from '../local/log.ts';
+import type { Log } from '../log.ts';
 
 /** What is read of a repository, in GitHub's API and in Gitea's. */
 export const repositoryAnswer = z.object({
