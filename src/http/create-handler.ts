@@ -133,7 +133,8 @@ async function upload(
 ): Promise<void> {
   const { registry, maxUploadBytes } = options;
   const signal = signalOf(response);
-  await registry.checkBeforeUpload(owner, caller, target, signal);
+  // Owner and credentials were looked at already; this is about the repository, where the path says which one.
+  if (target !== undefined) await registry.checkBeforeUpload(owner, caller, target, signal);
   checkDeclaredBytes(request, maxUploadBytes);
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
   const body = await readBody(request, { maxBytes: maxUploadBytes });

@@ -4,9 +4,10 @@ import type { Forge } from '../../src/forge/forge.ts';
 import { createGiteaForge } from '../../src/forge/gitea/gitea-forge.ts';
 import { createGithubForge } from '../../src/forge/github/github-forge.ts';
 import type { HostedForgeOptions } from '../../src/forge/octokit/client.ts';
+import type { ForgeDouble } from '../support/doubles/forge-double.ts';
 import { startGiteaDouble } from '../support/doubles/gitea.ts';
 import { startGithubDouble } from '../support/doubles/github.ts';
-import { forgeContract } from './forge-contract.ts';
+import { type ForgeUnderTest, forgeContract } from './forge-contract.ts';
 
 const log = { warn() {} };
 
@@ -19,34 +20,28 @@ const options = (url: string, token: string, visibility: 'private' | 'public'): 
   log,
 });
 
-forgeContract('the Gitea double', async visibility => {
-  const double = await startGiteaDouble({});
+/** A double with the organisation acme in it, and an adapter to it with the token of its owner. */
+function withAcme(double: ForgeDouble, scopes: readonly string[], makeForge: (token: string) => Forge): ForgeUnderTest {
   double.addUser({ name: 'ada', password: 'a password of hers' });
   double.addOrganisation({ name: 'acme', visibility: 'public', members: { ada: 'admin' } });
-  const token = double.addToken({ user: 'ada', scopes: ['all'] });
-  const forge = createGiteaForge(options(double.url, token, visibility));
+  const token = double.addToken({ user: 'ada', scopes });
   return {
-    forge,
+    forge: makeForge(token),
     owner: 'acme',
     writer: { name: 'ada', password: token },
     isToken: true,
     [Symbol.asyncDispose]: () => double[Symbol.asyncDispose](),
   };
+}
+
+forgeContract('the Gitea double', async visibility => {
+  const double = await startGiteaDouble({});
+  return withAcme(double, ['all'], token => createGiteaForge(options(double.url, token, visibility)));
 });
 
 forgeContract('the GitHub double', async visibility => {
   const double = await startGithubDouble({ basePath: '/api/v3' });
-  double.addUser({ name: 'ada', password: 'a password of hers' });
-  double.addOrganisation({ name: 'acme', visibility: 'public', members: { ada: 'admin' } });
-  const token = double.addToken({ user: 'ada', scopes: ['repo', 'workflow'] });
-  const forge = createGithubForge(options(double.url, token, visibility));
-  return {
-    forge,
-    owner: 'acme',
-    writer: { name: 'ada', password: token },
-    isToken: true,
-    [Symbol.asyncDispose]: () => double[Symbol.asyncDispose](),
-  };
+  return withAcme(double, ['repo', 'workflow'], token => createGithubForge(options(double.url, token, visibility)));
 });
 
 const { TEST_GITEA_URL, TEST_GITEA_TOKEN, TEST_GITEA_OWNER = 'acme', TEST_GITHUB_TOKEN, TEST_GITHUB_ORG } = process.env;

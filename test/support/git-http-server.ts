@@ -120,15 +120,22 @@ export async function gitHttpBackend(
       goesOn = send(head.subarray(end + 4));
       head = undefined;
     }
-    if (!goesOn && !response.destroyed) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (!goesOn && !response.destroyed) await drained(response);
   }
   if (head !== undefined && !response.destroyed) response.writeHead(500);
   response.end();
   return { requestBytes, responseBytes };
 }
 
-const once = (response: ServerResponse, event: 'drain' | 'close') =>
-  new Promise<void>(resolve => response.once(event, () => resolve()));
+/** Resolves when the response takes more, or nobody is left to take it. */
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise(resolve => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 
 function writeCgiHead(response: ServerResponse, head: string): void {
   let status = 200;
