@@ -24,6 +24,19 @@ export class InvalidVersion extends Error {
   }
 }
 
+/** A commit that does not hold the module asked for. The message is the go command's. */
+export class NoModule extends Error {
+  override readonly name = 'NoModule';
+  readonly module: string;
+  readonly revision: string;
+
+  constructor(module: string, revision: string, reason: string) {
+    super(`${reason} at revision ${revision}`);
+    this.module = module;
+    this.revision = revision;
+  }
+}
+
 /** A fault in a go.mod: where, both from 1, columns in characters, and why in Go's words. */
 export interface GoModProblem {
   readonly line: number;

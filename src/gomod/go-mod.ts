@@ -5,14 +5,37 @@ import { splitPathVersion } from './module-path.ts';
 import { canonicalVersion, checkPathMajor, type Version } from './version.ts';
 
 /**
- * The module path by the first line that looks like a `module` line, with no look at the rest: for files too large to parse
- * (golang.org/x/mod/modfile.ModulePath). Undefined where there is none.
+ * The module path by the first line that looks like a `module` line, with no look at the rest: for files too large to parse, and for
+ * those that need not be right (golang.org/x/mod/modfile.ModulePath). Undefined where there is none.
  */
 export function findModulePath(content: Uint8Array): string | undefined {
   const text = Buffer.from(content.buffer, content.byteOffset, content.byteLength).toString('utf8');
-  const [, quoted, plain] =
-    /^[ \t\r]*module[ \t]+(?:["`]([^"`\n]+)["`]|([^\s"`]+))[ \t\r]*(?:\/\/.*)?$/m.exec(text) ?? [];
-  return quoted ?? plain;
+  // From one line with the word in it to the next: there may be millions of lines.
+  for (let at = text.indexOf('module'); at >= 0; ) {
+    const start = text.lastIndexOf('\n', at) + 1;
+    const next = text.indexOf('\n', at);
+    const line = text.slice(start, next < 0 ? undefined : next);
+    const words = line.split('//', 1)[0] ?? ''; // cut even where the // is in quotes
+    const rest = /^\p{White_Space}*module(?=\p{White_Space})(.*)/su.exec(words)?.[1] ?? '';
+    const path = trimSpace(rest);
+    if (path !== '') return unquotePath(path);
+    at = next < 0 ? -1 : text.indexOf('module', next);
+  }
+  return undefined;
+}
+
+/** In quotes of either kind there may be spaces, but then no second string [strconv.Unquote]. */
+function unquotePath(path: string): string | undefined {
+  const inner = path.slice(1, -1);
+  if (path.startsWith('"')) {
+    const isOneString = path.length > 1 && path.endsWith('"') && !/["\\]/.test(inner.replace(/\\./g, ''));
+    return isOneString ? unquoteGo(path) || undefined : undefined;
+  }
+  if (path.startsWith('`')) {
+    const isOneString = path.length > 1 && path.endsWith('`') && !inner.includes('`');
+    return isOneString ? inner.replaceAll('\r', '') || undefined : undefined;
+  }
+  return path;
 }
 
 /** Lists are in the file's order. Paths are as written, unquoted, and not checked beyond what `go` checks here. */
@@ -296,10 +319,11 @@ function commentText({ before, suffix, block }: Line): string {
 
 /** As Go trims (unicode.IsSpace): U+0085 is space, U+FEFF is not. */
 function trimSpace(text: string): string {
-  const isSpace = (char: string | undefined): boolean => char !== undefined && /\p{White_Space}/u.test(char);
-  let begin = 0;
+  const begin = text.search(/\P{White_Space}/u);
+  if (begin < 0) return '';
   let end = text.length;
-  while (isSpace(text[begin])) begin++;
-  while (end > begin && isSpace(text[end - 1])) end--;
+  while (SPACE.test(text.charAt(end - 1))) end--;
   return text.slice(begin, end);
 }
+
+const SPACE = /\p{White_Space}/u;

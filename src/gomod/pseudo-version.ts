@@ -1,6 +1,7 @@
 /** Versions that `go` makes up for commits without a tag. go.dev/ref/mod#pseudo-versions, golang.org/x/mod/module */
 import { InvalidVersion } from './errors.ts';
-import { isSemver } from './semver.ts';
+import { isSemver, parseSemver, type Semver } from './semver.ts';
+import { parseVersion, type Version } from './version.ts';
 
 export interface PseudoVersion {
   /** the tagged version before the commit; undefined if there was none */
@@ -27,9 +28,7 @@ export function isPseudoVersion(version: string): boolean {
 
 /** Throws InvalidVersion. golang.org/x/mod/module: PseudoVersionBase, PseudoVersionTime, PseudoVersionRev */
 export function parsePseudoVersion(version: string): PseudoVersion {
-  const parts = isSemver(version) ? PSEUDO_VERSION.exec(version)?.groups : undefined;
-  if (parts === undefined) throw new InvalidVersion(version, 'syntax error', 'pseudo-version');
-  const { core, patch = '', prerelease, time = '', revision = '', build = '' } = parts;
+  const { core, patch = '', prerelease, time = '', revision = '', build = '' } = partsOf(version);
   const fail = (reason: string) => new InvalidVersion(version, reason, 'pseudo-version');
 
   const date = parseTime(time);
@@ -41,6 +40,51 @@ export function parsePseudoVersion(version: string): PseudoVersion {
   if (prerelease !== undefined) return { base: `${core}${patch}-${prerelease}${build}`, time: date, revision };
   if (patch === '0') throw fail(`version before ${core}0 would have negative patch number`);
   return { base: `${core}${BigInt(patch) - 1n}${build}`, time: date, revision };
+}
+
+/** The revision alone, also where the time or the base can't be. Throws InvalidVersion. golang.org/x/mod/module.PseudoVersionRev */
+export function pseudoVersionRevision(version: string): string {
+  return partsOf(version).revision ?? '';
+}
+
+function partsOf(version: string): Partial<Record<string, string>> {
+  const parts = isSemver(version) ? PSEUDO_VERSION.exec(version)?.groups : undefined;
+  if (parts === undefined) throw new InvalidVersion(version, 'syntax error', 'pseudo-version');
+  return parts;
+}
+
+/**
+ * The pseudo-version of a commit, which comes right after its base. `major` is what the module's versions begin with
+ * (pathMajorPrefix) and counts where there is no base. Throws InvalidVersion for a revision that no version can hold, and for a
+ * time before the year 0 or after 9999. golang.org/x/mod/module.PseudoVersion
+ */
+export function makePseudoVersion(options: {
+  major: string;
+  base: Version | undefined;
+  time: Date;
+  revision: string;
+}): Version {
+  const { major, base = '', time, revision } = options;
+  const tagged = parseSemver(base);
+  const version = `${stemOf(major, tagged)}${formatTime(time)}-${revision}${tagged?.build ?? ''}`;
+  if (isPseudoVersion(version)) return parseVersion(version);
+  throw new InvalidVersion(version, 'no pseudo-version can hold its time or its revision', 'pseudo-version');
+}
+
+function stemOf(major: string, base: Semver | undefined): string {
+  if (base === undefined) return `${major || 'v0'}.0.0-`;
+  const core = `v${base.major}.${base.minor}.`;
+  return base.prerelease === '' ? `${core}${BigInt(base.patch) + 1n}-0.` : `${core}${base.patch}${base.prerelease}.0.`;
+}
+
+/** What stands for a git commit in a pseudo-version. cmd/go/internal/modfetch/codehost.ShortenSHA1 */
+export function shortRevision(commitId: string): string {
+  return commitId.slice(0, 12);
+}
+
+/** `yyyymmddhhmmss`, UTC; of another form outside of the years 0 to 9999, and empty for no date. */
+export function formatTime(time: Date): string {
+  return Number.isNaN(time.getTime()) ? '' : time.toISOString().replace(/[-:T]|\.\d+Z$/g, '');
 }
 
 /** `yyyymmddhhmmss`, UTC; undefined for a moment that no calendar has. */

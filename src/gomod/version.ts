@@ -44,12 +44,16 @@ export function checkPathVersion(path: ModulePath, version: Version): string | u
  * rule (cmd/go/internal/modfetch, go.dev/ref/mod#incompatible-versions).
  */
 export function checkModuleVersion(path: ModulePath, version: Version): string | undefined {
+  return checkModuleMajor(version, splitPathVersion(path)?.pathMajor ?? '');
+}
+
+/** As `checkModuleVersion`, of a path that ends in `pathMajor` (as splitPathVersion gives it). */
+export function checkModuleMajor(version: Version, pathMajor: string): string | undefined {
   const isIncompatible = buildOf(version) === '+incompatible';
-  if (isIncompatible && splitPathVersion(path)?.pathMajor !== '')
-    return 'is not for a path that names its major version';
+  if (isIncompatible && pathMajor !== '') return 'is not for a path that names its major version';
   if (isIncompatible && ['v0', 'v1'].includes(majorOf(version)))
     return 'needs no +incompatible, since it is compatible';
-  return checkPathVersion(path, version);
+  return checkPathMajor(version, pathMajor);
 }
 
 /**

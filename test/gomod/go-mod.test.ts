@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { InvalidGoMod } from '../../src/gomod/errors.ts';
-import { type GoMod, type GoModMode, parseGoMod } from '../../src/gomod/go-mod.ts';
+import { findModulePath, type GoMod, type GoModMode, parseGoMod } from '../../src/gomod/go-mod.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
@@ -645,7 +645,80 @@ function comparable(result: unknown): { refused: boolean; text: unknown } {
   return { refused: text.includes('"problems":'), text: JSON.parse(text) };
 }
 
+/** What is found without a look at the rest of the file, which may be wrong. */
+const MODULE_LINES: [text: string, path: string | undefined][] = [
+  ['module example.com/lib\n', 'example.com/lib'],
+  ['// comment\n\n \t module\texample.com/lib \r\n', 'example.com/lib'],
+  ['module "example.com/lib" // why\n', 'example.com/lib'],
+  ['module `example.com/lib`', 'example.com/lib'],
+  [String.raw`module "example.com\x2flib"`, 'example.com/lib'],
+  ['module example.com//lib\n', 'example.com'],
+  ['module a b\nmodule c\n', 'a b'],
+  ['module (\n\texample.com/lib\n)\n', '('],
+  ['module "example.com//lib"\nmodule c\n', undefined],
+  ['module "a" "b"', undefined],
+  [String.raw`module "\q"`, undefined],
+  ['module ""', undefined],
+  ['module ``', undefined],
+  ['module\nmodule // x\nmodules a\nmodule//b\nmodule c', 'c'],
+  ['go 1.20\rmodule a\n', undefined],
+  ['\u00a0module\u00a0a\u0085\n', 'a'],
+  ['\ufeffmodule a\n', undefined],
+  ['', undefined],
+];
+
+for (const [text, path] of MODULE_LINES) {
+  test(`the module line of ${JSON.stringify(text)} names ${path ?? 'nothing'}`, () => {
+    assert.equal(findModulePath(bytes(text)), path);
+  });
+}
+
+test('megabytes without a module line are passed over in no time', { timeout: 5000 }, () => {
+  for (const line of ['\n', ' ', 'module', 'module ', ' module//\n', 'module "']) {
+    assert.doesNotThrow(() => findModulePath(bytes(line.repeat(500_000))));
+  }
+});
+
 describe('as Go reads it', { skip: skipWithoutGo }, () => {
+  test('the module line alone', async () => {
+    const piece = fc.constantFrom(
+      ...[
+        'module',
+        'module',
+        ' ',
+        ' ',
+        '\t',
+        '\r',
+        '\n',
+        '\n',
+        '"',
+        '"',
+        '`',
+        '//',
+        '\\',
+        '\\x2f',
+        '(',
+        ')',
+        'a/b',
+        'v2',
+      ],
+      ...['\u00a0', '\u0085', '\u2028', '\ufeff', 'é', "'", '\v'],
+    );
+    const pieces = fc.array(piece, { maxLength: 12 }).map(list => list.join(''));
+    const rest = fc.array(piece, { maxLength: 5 }).map(list => `\nmodule ${list.join('')}`);
+    const texts = [
+      ...MODULE_LINES.map(([text]) => text),
+      ...fc.sample(fc.oneof(pieces, rest, likelyFile, anyFile), { seed: 6, numRuns: 5000 }),
+    ];
+    const answers = await askGo(
+      'gomod.modulePath',
+      texts.map(text => [Buffer.from(text).toString('base64')]),
+    );
+    for (const [i, text] of texts.entries()) {
+      assert.equal(findModulePath(bytes(text)) ?? '', answers[i]?.ok, JSON.stringify(text));
+    }
+  });
+
   test('the tables above', async () => {
     await assertAgreesWithGo([...accepted, ...refused].map(({ text }) => bytes(text)));
   });

@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/semver"
 )
 
 func init() {
@@ -19,6 +21,21 @@ func init() {
 			return goModProblems(err), nil
 		}
 		return goModData(file), nil
+	})
+	register("gomod.modulePath", func(args []json.RawMessage) (any, error) {
+		return modfile.ModulePath(arg[[]byte](args, 0)), nil // base64
+	})
+	// Whether a go.mod retracts each of the versions.
+	register("gomod.retracts", func(args []json.RawMessage) (any, error) {
+		file, err := modfile.ParseLax("go.mod", arg[[]byte](args, 0), nil) // base64
+		if err != nil {
+			return nil, err
+		}
+		return each(arg[[]string](args, 1), func(version string) any {
+			return slices.ContainsFunc(file.Retract, func(r *modfile.Retract) bool {
+				return semver.Compare(r.Low, version) <= 0 && semver.Compare(version, r.High) <= 0
+			})
+		}), nil
 	})
 }
 

@@ -61,6 +61,15 @@ func init() {
 		revision, err := module.PseudoVersionRev(v)
 		return map[string]string{"base": base, "time": at.Format(time.RFC3339), "revision": revision}, err
 	})
+	register("module.pseudoVersionRev", text(module.PseudoVersionRev))
+	// The time is in milliseconds since 1970.
+	register("module.pseudoVersion", func(args []json.RawMessage) (any, error) {
+		at := time.UnixMilli(arg[int64](args, 2))
+		return module.PseudoVersion(arg[string](args, 0), arg[string](args, 1), at, arg[string](args, 3)), nil
+	})
+	register("module.zeroPseudoVersion", func(args []json.RawMessage) (any, error) {
+		return module.ZeroPseudoVersion(arg[string](args, 0)), nil
+	})
 	// All code points that are letters to Go, as [first, last] pairs.
 	register("unicode.letters", func([]json.RawMessage) (any, error) {
 		var ranges [][2]rune
