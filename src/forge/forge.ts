@@ -57,6 +57,12 @@ export interface Forge {
   /** The repository with the caller's rights; nothing is asked until the remote is used. */
   remote(name: RepositoryName, caller: Caller): Remote;
   /**
+   * The names, in lower case, of all the owner's repositories that git shows to the caller, perhaps of some more: for saying that one
+   * is not there. Undefined where that can't be told for certain: they are more than a hundred, the caller may not list them, the forge
+   * is down. One that was renamed is listed by its new name alone, though git finds it by the old one too. Throws the signal's reason.
+   */
+  repositoryNames(owner: string, caller: Caller, signal: AbortSignal): Promise<ReadonlySet<string> | undefined>;
+  /**
    * Makes a repository for uploads, set up as the configuration says, and reads the settings back; one that is there already is
    * left as it is, but for settings that a killed process did not come to: those of an empty one are made.
    * Throws WriteRefused, CredentialsRefused or ForgeUnavailable.

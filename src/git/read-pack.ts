@@ -257,7 +257,7 @@ class PackReader {
 }
 
 /** Three bits of type and four of the size, then seven a byte, lowest first, the top bit saying that more follow. */
-function readEntryHeader(pack: Buffer, offset: number): { type: number; size: number; end: number } {
+export function readEntryHeader(pack: Buffer, offset: number): { type: number; size: number; end: number } {
   let byte = pack.readUInt8(offset);
   let end = offset + 1;
   let size = byte & 0x0f;
@@ -272,7 +272,12 @@ function readEntryHeader(pack: Buffer, offset: number): { type: number; size: nu
 }
 
 /** The base of a delta: its id, or how far before the delta it begins, seven bits a byte, highest first, each further byte counting from one up. */
-function readBase(pack: Buffer, type: number, offset: number, start: number): { base: number | ObjectId; end: number } {
+export function readBase(
+  pack: Buffer,
+  type: number,
+  offset: number,
+  start: number,
+): { base: number | ObjectId; end: number } {
   if (type === 7) {
     const base = pack.toString('hex', start, start + 20);
     if (!isObjectId(base)) throw new CorruptPack('the pack has a delta without a base');
@@ -290,7 +295,7 @@ function readBase(pack: Buffer, type: number, offset: number, start: number): { 
 }
 
 /** Inflates the zlib stream that `stream` begins with, which must be of `size` bytes, and counts what it was made of. */
-function inflateExactly(stream: Buffer, size: number): { content: Buffer; consumed: number } {
+export function inflateExactly(stream: Buffer, size: number): { content: Buffer; consumed: number } {
   // One byte of room more than it needs: else zlib is asked once more, with a new buffer, whether that was all.
   const options = { info: true, chunkSize: Math.max(size + 1, 64), maxOutputLength: Math.max(size, 1) };
   let result: unknown;

@@ -1,4 +1,4 @@
-/** A git repository as the rest of modforge sees it, wherever it lies: refs, a commit, a file, a snapshot, a push. */
+/** A git repository as the rest of modforge sees it, wherever it lies: refs, a commit, some of its files, a snapshot, the history, a push. */
 import type { Commit } from './commit.ts';
 import type { ObjectId } from './object-id.ts';
 import type { PackedObject } from './packed-object.ts';
@@ -43,6 +43,28 @@ export interface Snapshot {
   readonly files: AsyncIterable<SnapshotFile>;
 }
 
+/** A commit, and the bytes of the blobs at the paths that were asked for; a path without one is left out. */
+export interface CommitFiles {
+  readonly commit: Commit;
+  readonly files: ReadonlyMap<string, Buffer>;
+}
+
+/** What a commit says about its place in the history; `time` is the committer's, in seconds since 1970. */
+export interface HistoryCommit {
+  readonly id: ObjectId;
+  /** None where the repository is shallow and cut off here. */
+  readonly parents: readonly ObjectId[];
+  readonly time: number;
+}
+
+/** The commits that lead from the tips to the known ones; ids of other objects than commits count for nothing. */
+export interface HistoryRange {
+  readonly tips: readonly ObjectId[];
+  /** They may be ones that the repository lacks. */
+  readonly known: readonly ObjectId[];
+  readonly signal: AbortSignal;
+}
+
 export interface Push {
   /** The new objects; they and what the repository has must hold all that the new tips need. */
   readonly objects: readonly PackedObject[];
@@ -62,10 +84,15 @@ export interface Remote {
   refs(options: { prefixes: readonly string[]; signal: AbortSignal }): Promise<Refs>;
   /** Throws ObjectMissing, or CorruptObject where the object is no commit or is damaged. */
   commit(id: ObjectId, signal: AbortSignal): Promise<Commit>;
-  /** The bytes of the file at `path` in the commit's tree, undefined where it has none; throws as `commit`. */
-  file(commit: ObjectId, path: string, signal: AbortSignal): Promise<Buffer | undefined>;
+  /** What lies at `paths` in the commit's tree: of a symbolic link its target, of a folder or submodule nothing. Throws as `commit`. */
+  files(commit: ObjectId, paths: readonly string[], signal: AbortSignal): Promise<CommitFiles>;
   /** Throws as `commit`; iterating over the files throws as well. */
   snapshot(commit: ObjectId, signal: AbortSignal): Promise<Snapshot>;
+  /**
+   * Every commit that can be reached from the tips and not from the known ones, in no particular order. Where committers' clocks went backwards
+   * some of the known ones' ancestors may be among them. Throws ObjectMissing where a tip is not there.
+   */
+  history(range: HistoryRange): Promise<readonly HistoryCommit[]>;
   /** Throws RefMoved where a ref is not what it must be, PushRefused where the store will not take it. */
   push(push: Push): Promise<void>;
 }

@@ -1,9 +1,14 @@
-/** A repository on a git server as a Remote, by protocol v2 and without asking for `info/refs` first: refs, a snapshot and a push are one request each. */
-import { type Commit, parseCommit } from './commit.ts';
-import { CorruptObject, GitUnavailable, ObjectMissing } from './errors.ts';
+/**
+ * A repository on a git server as a Remote, by protocol v2 and without asking for `info/refs` first. Refs, a snapshot, the history and a push are
+ * one request each; files are one where the server combines filters and the files are small and near the root, else two.
+ */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { GitUnavailable, ObjectMissing } from './errors.ts';
+import { commitFilters, type Filter, FilterRefused, fileFilters, type RefusedFilters } from './fetch-filter.ts';
 import { type HttpPoster, NoProgress } from './http-post.ts';
-import { emptyTree, isObjectId, type ObjectId, type ObjectKind } from './object-id.ts';
-import { parseTree, type TreeEntry } from './parse-tree.ts';
+import { isObjectId, type ObjectId } from './object-id.ts';
+import { parseHistoryCommit } from './parse-history-commit.ts';
 import {
   delimiterPacket,
   EmptyAnswer,
@@ -20,8 +25,9 @@ import { plainText } from './plain-text.ts';
 import { encodePush, pushProblem, readPushReport } from './push-report.ts';
 import { CorruptPack, type ReadPack, readPack } from './read-pack.ts';
 import { isRefName, type RefName } from './ref-name.ts';
-import type { Push, Ref, Refs, Remote, SnapshotFile } from './remote.ts';
+import type { HistoryCommit, Push, Ref, Refs, Remote } from './remote.ts';
 import { type GitServer, requestService, type ServiceRequest } from './smart-http-request.ts';
+import { commitOf, contentOf, findFile, walkTree } from './walk-pack.ts';
 
 export interface SmartHttpRemoteOptions {
   /** The repository's address, `https://git.acme.dev/acme/lib.git`; credentials in it are dropped. */
@@ -29,6 +35,8 @@ export interface SmartHttpRemoteOptions {
   /** Sent with every request, as Basic; undefined for nobody's. */
   readonly credentials: { readonly user: string; readonly password: string } | undefined;
   readonly poster: HttpPoster;
+  /** Of the server; what is learned of it goes in. */
+  readonly refusedFilters: RefusedFilters;
   readonly userAgent: string;
   /** Longest time in which nothing is sent or received. */
   readonly timeoutMs: number;
@@ -38,17 +46,24 @@ export interface SmartHttpRemoteOptions {
   readonly maxContentBytes?: number;
 }
 
-type Filter = 'blob:none' | 'tree:0';
+interface Fetch {
+  readonly wants: readonly ObjectId[];
+  /** Commits that are not to be sent, nor any before them. */
+  readonly haves: readonly ObjectId[];
+  /** Whether commits come without those before them. */
+  readonly isShallow: boolean;
+  readonly signal: AbortSignal;
+}
 
-/** The server knows no filters, or not this one. */
-class FilterRefused extends Error {
-  override readonly name = 'FilterRefused';
+interface Fetched {
+  readonly pack: ReadPack;
+  /** Commits whose parents the server lacks, or was not to send. */
+  readonly shallow: ReadonlySet<ObjectId>;
 }
 
 export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
   const { url, server } = toServer(options);
-  const { maxAnswerBytes = 2 ** 30, maxContentBytes } = options;
-  let hasFilters = true;
+  const { refusedFilters, maxAnswerBytes = 2 ** 30, maxContentBytes } = options;
 
   const ask = async <T>(request: ServiceRequest, doing: string, read: (packets: Packets) => Promise<T>): Promise<T> => {
     request.signal.throwIfAborted();
@@ -66,26 +81,53 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     }
   };
 
-  /** Objects from `id` on, of one commit's depth; without the filter where the server has none. */
-  const fetchObjects = async (id: ObjectId, filter: Filter | undefined, signal: AbortSignal): Promise<ReadPack> => {
-    const used = hasFilters ? filter : undefined;
+  const fetchWith = (filter: Filter | undefined, { wants, haves, isShallow, signal }: Fetch): Promise<Fetched> => {
     const body = encodeCommand('fetch', [
       'no-progress',
       'ofs-delta',
-      'deepen 1',
-      ...(used === undefined ? [] : [`filter ${used}`]),
-      `want ${id}`,
+      ...(isShallow ? ['deepen 1'] : []),
+      ...(filter === undefined ? [] : [`filter ${filter}`]),
+      ...wants.map(id => `want ${id}`),
+      ...haves.map(id => `have ${id}`),
       'done',
     ]);
-    try {
-      return await ask({ service: 'git-upload-pack', body, signal }, 'fetch from', packets =>
-        readFetched(packets, { id, filter: used, read: bands => readPack(bands, packLimits(signal)) }),
-      );
-    } catch (error) {
-      if (!(error instanceof FilterRefused)) throw error;
-      hasFilters = false;
-      return await fetchObjects(id, undefined, signal);
+    return ask({ service: 'git-upload-pack', body, signal }, 'fetch from', async packets => {
+      const shallow = await readSections(packets, filter);
+      const bands = readBands(packets, () => {});
+      return { shallow, pack: await readPack(bands, packLimits(signal)) };
+    });
+  };
+
+  /** Fetches with the first of the filters that the server takes; undefined, as the last of them, is none. */
+  const fetchFiltered = async (fetch: Fetch, filters: readonly (Filter | undefined)[]): Promise<Fetched> => {
+    const refusals: { filter: Filter; error: FilterRefused }[] = [];
+    for (const filter of filters) {
+      if (filter !== undefined && refusedFilters.has(filter)) continue;
+      try {
+        const fetched = await fetchWith(filter, fetch);
+        // Not before: what looks like a refusal may be an outage, and must not be taken for one by later requests.
+        for (const refusal of refusals) refusedFilters.set(refusal.filter, true);
+        return fetched;
+      } catch (error) {
+        if (filter === undefined || !(error instanceof FilterRefused)) throw error;
+        refusals.push({ filter, error });
+      }
     }
+    throw new GitUnavailable(
+      `cannot fetch from ${url}: the server refuses the filter ${filters.join(', ')}, without which it would send every file ` +
+        'of every commit; let it allow filters (uploadpack.allowFilter)',
+      { cause: refusals.at(-1)?.error },
+    );
+  };
+
+  /** Objects, of commits none before them; more than the filters say where the server takes none. */
+  const fetchObjects = async (
+    wants: readonly ObjectId[],
+    filters: readonly Filter[],
+    signal: AbortSignal,
+  ): Promise<ReadPack> => {
+    const { pack } = await fetchFiltered({ wants, haves: [], isShallow: true, signal }, [...filters, undefined]);
+    return pack;
   };
 
   const packLimits = (signal: AbortSignal) => ({
@@ -104,19 +146,32 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
       return ask(request, 'read refs of', packets => readRefs(packets, prefixes));
     },
 
-    commit: async (id, signal) => commitOf(await fetchObjects(id, 'tree:0', signal), id),
+    commit: async (id, signal) => commitOf(await fetchObjects([id], commitFilters, signal), id),
 
-    async file(commit, path, signal) {
-      const pack = await fetchObjects(commit, 'blob:none', signal);
-      const id = findFile(pack, commitOf(pack, commit).tree, path.split('/'));
-      if (id === undefined) return undefined;
-      return contentOf(pack.has(id) ? pack : await fetchObjects(id, undefined, signal), id, 'blob');
+    async files(id, paths, signal) {
+      const pack = await fetchObjects([id], fileFilters(paths), signal);
+      const commit = commitOf(pack, id);
+      const blobs = paths.flatMap(path => {
+        const blob = findFile(pack, commit.tree, path.split('/'));
+        return blob === undefined ? [] : [{ path, blob }];
+      });
+      const missing = new Set(blobs.flatMap(({ blob }) => (pack.has(blob) ? [] : [blob])));
+      const rest: ReadPack = missing.size === 0 ? new Map() : await fetchObjects([...missing], [], signal);
+      const files = blobs.map(({ path, blob }): [string, Buffer] => {
+        return [path, contentOf(pack.has(blob) ? pack : rest, blob, 'blob')];
+      });
+      return { commit, files: new Map(files) };
     },
 
     async snapshot(id, signal) {
-      const pack = await fetchObjects(id, undefined, signal);
+      const pack = await fetchObjects([id], [], signal);
       const commit = commitOf(pack, id);
       return { commit, files: walkTree(pack, commit.tree, '', signal) };
+    },
+
+    async history({ tips, known, signal }) {
+      if (tips.length === 0) return [];
+      return await historyOf(await fetchFiltered({ wants: tips, haves: known, isShallow: false, signal }, ['tree:0']));
     },
 
     async push({ objects, updates, signal }: Push) {
@@ -191,60 +246,35 @@ async function readRefs(packets: Packets, prefixes: readonly string[]): Promise<
   }
 }
 
-/** gitprotocol-v2(5), "fetch": sections, of which the pack is the last. */
-async function readFetched(
-  packets: Packets,
-  {
-    id,
-    filter,
-    read,
-  }: { id: ObjectId; filter: Filter | undefined; read: (pack: AsyncIterable<Buffer>) => Promise<ReadPack> },
-): Promise<ReadPack> {
+/** The sections of gitprotocol-v2(5), "fetch", up to the pack, which is the last: the commits that are cut off from their parents. */
+async function readSections(packets: Packets, filter: Filter | undefined): Promise<ReadonlySet<ObjectId>> {
+  const shallow = new Set<ObjectId>();
   try {
-    let line = await nextLine(packets);
-    while (line.text !== 'packfile') {
-      if (line.kind === 'flush') throw new ProtocolError('the answer holds no pack');
-      line = await nextLine(packets);
+    for (;;) {
+      const { kind, text } = await nextLine(packets);
+      if (text === 'packfile') return shallow;
+      if (kind === 'flush') throw new ProtocolError('the answer holds no pack');
+      const [keyword, id = ''] = text.split(' ');
+      if (keyword === 'shallow' && isObjectId(id)) shallow.add(id);
     }
   } catch (error) {
     if (!(error instanceof RemoteFault || error instanceof EmptyAnswer)) throw error;
     const isOfFilter = error instanceof EmptyAnswer || /filter/.test(error.message);
     if (filter !== undefined && isOfFilter) throw new FilterRefused(error.message, { cause: error });
-    if (/not our ref/.test(error.message)) throw new ObjectMissing(id, { cause: error });
+    const [, missing = ''] = /not our ref ([0-9a-f]+)/.exec(error.message) ?? [];
+    if (isObjectId(missing)) throw new ObjectMissing(missing, { cause: error });
     throw error;
   }
-  return await read(readBands(packets, () => {}));
 }
 
-function contentOf(pack: ReadPack, id: ObjectId, kind: ObjectKind): Buffer {
-  const object = pack.get(id);
-  if (object === undefined && id === emptyTree) return Buffer.alloc(0);
-  if (object === undefined) throw new GitUnavailable(`the server left out the ${kind} ${id}`);
-  if (object.kind !== kind) throw new CorruptObject(id, `it is a ${object.kind}, not a ${kind}`);
-  return object.content();
-}
-
-const commitOf = (pack: ReadPack, id: ObjectId): Commit => parseCommit(id, contentOf(pack, id, 'commit'));
-
-const treeOf = (pack: ReadPack, id: ObjectId): TreeEntry[] => parseTree(id, contentOf(pack, id, 'tree'));
-
-function findFile(pack: ReadPack, tree: ObjectId, [name, ...rest]: readonly string[]): ObjectId | undefined {
-  const entry = treeOf(pack, tree).find(entry => entry.name === name);
-  if (entry === undefined || entry.mode === '160000') return undefined;
-  if (entry.mode === '40000') return rest.length > 0 ? findFile(pack, entry.id, rest) : undefined;
-  return rest.length > 0 ? undefined : entry.id;
-}
-
-async function* walkTree(
-  pack: ReadPack,
-  tree: ObjectId,
-  prefix: string,
-  signal: AbortSignal,
-): AsyncGenerator<SnapshotFile> {
-  for (const { name, mode, id } of treeOf(pack, tree)) {
-    signal.throwIfAborted();
-    const path = `${prefix}${name}`;
-    if (mode === '40000') yield* walkTree(pack, id, `${path}/`, signal);
-    else yield { path, mode, id, content: mode === '160000' ? Buffer.alloc(0) : contentOf(pack, id, 'blob') };
+async function historyOf({ pack, shallow }: Fetched): Promise<HistoryCommit[]> {
+  const commits: HistoryCommit[] = [];
+  for (const { id, kind, content } of pack.values()) {
+    if (kind !== 'commit') continue;
+    // Some milliseconds' work; in between it is others' turn.
+    if (commits.length % 1000 === 0) await nextTurn();
+    const commit = parseHistoryCommit(id, content());
+    commits.push(shallow.has(id) ? { ...commit, parents: [] } : commit);
   }
+  return commits;
 }

@@ -4,18 +4,21 @@ import type { Logger } from 'pino';
 import type { Caller } from '../forge/credentials.ts';
 import { escapePath, escapeVersion } from '../gomod/escape.ts';
 import { NotFound } from '../registry/errors.ts';
+import type { PathRule } from '../registry/path-rule.ts';
 import type { Published } from '../registry/publish-version.ts';
 import type { UploadTarget } from '../registry/read-upload.ts';
 import type { Registry } from '../registry/registry.ts';
 import { replyWithError } from './error-reply.ts';
 import { MethodNotAllowed, NoSuchRoute } from './errors.ts';
+import { findGoImport, goImportPage } from './go-import.ts';
 import { parseAuthorization } from './parse-authorization.ts';
 import { parseModuleTarget, parsePackage, parsePackageTarget, parseProxyTarget, uploadTarget } from './parse-target.ts';
 import { checkDeclaredBytes, readBody } from './read-body.ts';
-import { replyWithContent, replyWithText } from './reply.ts';
+import { cacheControl, replyWithContent, replyWithText } from './reply.ts';
 
 export interface HandlerOptions {
   readonly registry: Registry;
+  readonly pathRules: readonly PathRule[];
   /** How users reach it, without a slash at the end; undefined: as the request says. */
   readonly publicUrl: string | undefined;
   /** Addresses and networks whose forwarded headers are believed. */
@@ -59,6 +62,7 @@ export function createHandler(options: HandlerOptions): Express {
 
   app.use('/api/packages', (request, response) => proxy(request, response, options));
   app.use('/api/v1/packages', (request, response) => packages(request, response, options));
+  app.use((request, response, next) => goGet(request, response, next, options));
 
   app.use((_request: Request, _response: Response, next: NextFunction) => {
     next(new NoSuchRoute('nothing here; a GOPROXY is /api/packages/{owner}/go'));
@@ -107,6 +111,18 @@ async function packages(request: Request, response: Response, { registry }: Hand
   response.status(204).set('Cache-Control', 'no-store').end();
 }
 
+/** `?go-get=1`, on any path that a rule matches and no route has. */
+function goGet(request: Request, response: Response, next: NextFunction, options: HandlerOptions): void {
+  const isAsked = reading.includes(request.method) && request.query['go-get'] === '1';
+  const found = isAsked ? findGoImport(request.hostname ?? '', request.path, options.pathRules) : undefined;
+  if (found === undefined) {
+    next();
+    return;
+  }
+  const page = goImportPage(found.prefix, `${publicUrl(request, options)}${proxyPath(found.owner)}`);
+  response.set('Cache-Control', cacheControl(true, 'max-age=300')).type('html').send(page);
+}
+
 /** What `parse` gives. Where it refuses, nothing else will ask who the caller is, so `checkReader` does, before the refusal is told. */
 async function parseChecked<T>(parse: () => T, checkReader: () => Promise<{ readonly isPublic: boolean }>): Promise<T> {
   try {
@@ -140,13 +156,13 @@ async function upload(
   const body = await readBody(request, { maxBytes: maxUploadBytes });
   const published = await registry.publish({ owner, caller, body, expected: target }, signal);
   const { module, version, info } = published;
-  const proxyPath = `/api/packages/${encodeURIComponent(owner)}/go`;
+  const path = proxyPath(owner);
   response.set({
-    Location: `${options.publicUrl ?? ''}${proxyPath}/${escapePath(module)}/@v/${escapeVersion(version)}.info`,
+    Location: `${options.publicUrl ?? ''}${path}/${escapePath(module)}/@v/${escapeVersion(version)}.info`,
     ETag: info.etag,
     'Cache-Control': 'no-store',
   });
-  replyWithText(response, 201, publishedText(published, `${publicUrl(request, options)}${proxyPath}`));
+  replyWithText(response, 201, publishedText(published, `${publicUrl(request, options)}${path}`));
 }
 
 function publishedText({ module, version, zipHash, warnings }: Published, proxyUrl: string): string {
@@ -154,7 +170,9 @@ function publishedText({ module, version, zipHash, warnings }: Published, proxyU
   return [`${module}@${version}`, zipHash, install, ...warnings.map(warning => `warning: ${warning}`)].join('\n');
 }
 
-/** The address under which the client reached us, for texts that people paste. */
+const proxyPath = (owner: string): string => `/api/packages/${encodeURIComponent(owner)}/go`;
+
+/** The address under which the client reached us, for texts that people paste and for `?go-get=1`. */
 function publicUrl(request: Request, { publicUrl }: HandlerOptions): string {
   const host = /^[A-Za-z0-9.:[\]-]+$/.test(request.host ?? '') ? request.host : 'localhost';
   return publicUrl ?? `${request.protocol}://${host}`;

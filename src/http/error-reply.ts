@@ -22,7 +22,7 @@ import {
   NotAllowed,
   NotFound,
   PublishConflict,
-  SourceVersion,
+  UnservableVersion,
 } from '../registry/errors.ts';
 import {
   BadRequest,
@@ -68,7 +68,7 @@ export function errorReply(error: unknown): ErrorReply | undefined {
   if (error instanceof PublishConflict || error instanceof DeleteConflict) return { status: 409, message };
   if (error instanceof BodyTooLarge) return { status: 413, message };
   if (error instanceof TargetTooLong) return { status: 414, message };
-  if (error instanceof SourceVersion) return { status: 501, message };
+  if (error instanceof UnservableVersion) return { status: 422, message };
   if (error instanceof GitUnavailable || error instanceof ForgeUnavailable) {
     const seconds = error.retryAfterSeconds ?? defaultRetryAfterSeconds;
     return { status: 503, message, headers: { 'Retry-After': String(seconds) } };
@@ -129,7 +129,7 @@ export function replyWithError(log: Logger): ErrorRequestHandler {
       replyWithText(response, 500, `${contentFault(error) ?? 'an internal error'} (error ${id})`);
       return;
     }
-    if (reply.status > 501) log.warn({ err: error }, 'the forge failed a request');
+    if (reply.status > 500) log.warn({ err: error }, 'the forge failed a request');
     response.set(reply.headers ?? {});
     if (error instanceof InvalidUpload && request.accepts(['text/plain', 'application/json']) === 'application/json') {
       response.status(reply.status).json({ error: error.message, problems: error.problems });

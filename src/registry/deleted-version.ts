@@ -6,8 +6,8 @@ import { packObject } from '../git/packed-object.ts';
 import { parseRefName, type RefName, tagRef } from '../git/ref-name.ts';
 import { type H1, isH1 } from '../gomod/h1.ts';
 import type { Version } from '../gomod/version.ts';
-import { DeleteConflict, NotAllowed, NotFound, SourceVersion } from './errors.ts';
-import { moduleVersions } from './module-versions.ts';
+import { DeleteConflict, NotAllowed, NotFound } from './errors.ts';
+import { commitOfVersion } from './module-versions.ts';
 import { type Place, tagOf } from './place-module.ts';
 import type { Releases } from './releases.ts';
 import type { ModuleRequest, Repositories } from './repositories.ts';
@@ -46,18 +46,14 @@ export async function deleteVersion(
     if (!(error instanceof RepositoryNotFound)) throw error;
     throw new NotFound(`no module ${module} here`, { dependsOnCaller: true, cause: error });
   });
-  const commit = moduleVersions(refs, place, module).get(version);
+  const commit = commitOfVersion(refs, place, module, version);
   if (commit === undefined) throw new NotFound(`${module} has no version ${version} here`, { dependsOnCaller: true });
 
-  const { record } = await contents
-    .record({ module, version, commit, place, remote }, signal)
-    .catch((error: unknown) => {
-      if (!(error instanceof SourceVersion)) throw error;
-      const repository = `${place.owner}/${place.repo}`;
-      throw new NotAllowed(`people pushed that tag to ${repository}, modforge did not: delete it with git push`, {
-        cause: error,
-      });
-    });
+  const record = await contents.record({ module, version, commit, place, remote, refs }, signal);
+  if (record === undefined) {
+    const repository = `${place.owner}/${place.repo}`;
+    throw new NotAllowed(`people pushed that tag to ${repository}, modforge did not: delete it with git push`);
+  }
   const tag = tagOf(place, version);
   const person = publisher(login.name, repositories.forge.host, Math.floor(Date.now() / 1000));
   const message = `Deleted ${module} ${version}\n\nModule: ${module}\nVersion: ${version}\nZip-Hash: ${record.zipHash}\n`;

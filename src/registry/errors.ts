@@ -79,7 +79,7 @@ export class DamagedRecord extends Error {
   }
 }
 
-/** A tag that people pushed, on a commit that modforge did not make. */
-export class SourceVersion extends Error {
-  override readonly name = 'SourceVersion';
+/** A version that people pushed, of which no module zip can be made. */
+export class UnservableVersion extends Error {
+  override readonly name = 'UnservableVersion';
 }

@@ -1,6 +1,6 @@
 /** Configured rules from module paths to repositories, `go.acme.dev/{repo}=acme/{repo}`: row 1 of the mapping. */
 
-import { isModulePath } from '../gomod/module-path.ts';
+import { isModulePath, splitPathVersion } from '../gomod/module-path.ts';
 import { isPlainName } from './repository-name.ts';
 
 /** `{repo}` in `prefix{repo}suffix`; a pattern without it is `prefix` alone and has no suffix. */
@@ -46,6 +46,10 @@ export function checkPathRules(rules: readonly PathRule[], owners: readonly stri
   const served = new Set(owners.map(owner => owner.toLowerCase()));
   for (const [i, rule] of rules.entries()) {
     if (!isModulePath(fillPattern(rule.path, 'x'))) problems.push(`no module path can match ${rule.text}`);
+    if (splitPathVersion(fillPattern(rule.path, 'x'))?.pathMajor.startsWith('/'))
+      problems.push(
+        `the path of ${rule.text} ends in a major version, which belongs to the module and not to the rule`,
+      );
     if (!isPlainName(fillPattern(rule.repo, 'x')))
       problems.push(`the repository of ${rule.text} has a name that no rule may name`);
     if (!served.has(rule.owner.toLowerCase())) {

@@ -58,3 +58,7 @@ function withoutMajor(module: ModulePath): string {
 /** The tag of a version of the module at `place`, in a managed repository: `[sub/dir/]v1.2.3`, the whole version. */
 export const tagOf = (place: Place, version: Version): string =>
   place.subdir === '' ? version : `${place.subdir}/${version}`;
+
+/** The tag that the go command expects of a version, in a repository that people push to: `+incompatible` is no part of it. */
+export const sourceTagOf = (place: Place, version: string): string =>
+  (place.subdir === '' ? version : `${place.subdir}/${version}`).replace(/\+incompatible$/, '');

@@ -19,7 +19,7 @@ import { deletedRef, readDeleted, type Stores } from './deleted-version.ts';
 import { InvalidUpload, NotAllowed, PublishConflict } from './errors.ts';
 import { makeMarker, markerRef, readMarker } from './marker.ts';
 import { moduleVersions, ownershipOf } from './module-versions.ts';
-import { type Place, tagOf } from './place-module.ts';
+import { type Place, sourceTagOf, tagOf } from './place-module.ts';
 import { readUpload, type Upload, type UploadTarget } from './read-upload.ts';
 import type { Repositories } from './repositories.ts';
 import { inModule } from './version-content.ts';
@@ -93,7 +93,12 @@ export async function publishVersion(
     }
     repositories.forget(place);
     const commit: Commit = { id: packed.id, ...content };
-    const { info } = contents.prime({ module, version, commit: packed.id, place, remote }, commit, upload.goMod);
+    const { info } = contents.prime(
+      { module, version, commit: packed.id, place, remote, refs },
+      commit,
+      upload,
+      upload.goMod,
+    );
     const deleted = refs.byName.get(deletedRef(tagOf(place, version)))?.id;
     const warning = await releases.make({ ...upload, commit: packed.id, place, deleted }, caller);
     const warnings = warning === undefined ? upload.warnings : [...upload.warnings, warning];
@@ -198,10 +203,12 @@ async function checkMayWrite(
     case 'managed':
       return;
     case 'source': {
-      const tag = tagOf(place, version);
-      throw refs.byName.has(tagRef(tag))
-        ? new PublishConflict(`${tag} exists already, as a tag that was pushed to ${repository}`)
-        : new NotAllowed(`people push to ${repository}, modforge does not: push the tag ${tag} to it and it is served`);
+      const tag = sourceTagOf(place, version);
+      if (refs.byName.has(tagRef(tag))) {
+        throw new PublishConflict(`${tag} exists already, as a tag that was pushed to ${repository}`);
+      }
+      const advice = isPseudoVersion(version) ? 'push the commit' : `push the tag ${tag}`;
+      throw new NotAllowed(`people push to ${repository}, modforge does not: ${advice} to it and it is served`);
     }
     case 'managed for another path': {
       const marker = refs.byName.get(markerRef);

@@ -13,6 +13,7 @@ import { checkZipEntries } from '../gomod/zip-rules.ts';
 import { adler32 } from '../zip/adler32.ts';
 import { InvalidZip } from '../zip/errors.ts';
 import { inflateEntry, inflatePieces, maxHeldBytes, readZip, type ZipEntry } from '../zip/read-zip.ts';
+import { maxParsedGoMod } from './dependency-go-mod.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
@@ -128,9 +129,6 @@ function readTarget(entries: readonly ZipEntry[], expected: UploadTarget | undef
   }
   return target;
 }
-
-/** Bytes. Parsing holds the event loop for some seconds a megabyte; a go.mod that people wrote has some kilobytes. */
-const maxParsedGoMod = 256 * 1024;
 
 const maxWarnings = 8;
 

@@ -1,14 +1,17 @@
 /** The job: publish a version, delete one, answer what `go` asks. The way through the house begins here for whoever calls, http or a test. */
 import type { Caller } from '../forge/credentials.ts';
 import type { Version } from '../gomod/version.ts';
+import { CommitFiles } from './commit-files.ts';
 import { moveDefaultBranch } from './default-branch.ts';
 import { deleteVersion, type Stores } from './deleted-version.ts';
+import { Histories } from './histories.ts';
 import type { Place } from './place-module.ts';
 import { checkBeforeUpload, type Published, type PublishRequest, publishVersion } from './publish-version.ts';
 import { type ModuleAnswer, type ModuleQuestion, ModuleReader } from './read-module.ts';
 import type { UploadTarget } from './read-upload.ts';
 import { Releases } from './releases.ts';
 import { type ModuleRequest, Repositories, type RepositoriesOptions } from './repositories.ts';
+import { SourceModules } from './source-module.ts';
 import { VersionContents } from './version-content.ts';
 
 export interface RegistryOptions extends RepositoriesOptions {
@@ -30,9 +33,11 @@ export class Registry {
   constructor(options: RegistryOptions) {
     this.#options = options;
     this.#repositories = new Repositories(options);
-    this.#contents = new VersionContents({ maxBytes: options.cacheBytes });
+    const files = new CommitFiles();
+    const sources = new SourceModules(files, new Histories());
+    this.#contents = new VersionContents({ maxBytes: options.cacheBytes, files, sources });
     this.#releases = new Releases(options);
-    this.#reader = new ModuleReader(this.#repositories, this.#contents);
+    this.#reader = new ModuleReader({ repositories: this.#repositories, contents: this.#contents, sources });
   }
 
   /** Throws ForgeUnavailable where the forge does not answer. */

@@ -44,12 +44,23 @@ export interface OpenRepository {
 /** What decides where a module is, whether it is managed and what its versions are; HEAD comes along. */
 const refPrefixes = ['refs/heads/', 'refs/tags/', 'refs/modforge/'];
 
+/** That there is no repository is believed so much longer than refs: with those for 2 s, below the 5 s that clients are told with 404. */
+const absenceFactor = 2;
+
+/** An owner whose repositories can't be listed is not asked again in this time. */
+const unlistableTtlMs = 60_000;
+
 /** Rights are asked for again after this time. */
 const rightsTtlMs = 60_000;
 
-/** That there is no repository is known for as long. */
+/** Undefined where there is no repository, or none to see. */
 interface KnownRefs {
   readonly refs: Refs | undefined;
+}
+
+/** As Forge.repositoryNames gives them. */
+interface Listing {
+  readonly names: ReadonlySet<string> | undefined;
 }
 
 const service: Caller = { kind: 'service' };
@@ -57,13 +68,29 @@ const service: Caller = { kind: 'service' };
 export class Repositories {
   readonly #options: RepositoriesOptions;
   readonly #refs: SharedCache<KnownRefs>;
+  /** Of an owner, for one caller. */
+  readonly #listings: SharedCache<Listing>;
+  /** The repository that was asked for last among those never seen, by owner and caller as the listings. */
+  readonly #unseen: LRUCache<string, string>;
+  /** Repositories that a caller has seen, by their refs. */
+  readonly #seen = new LRUCache<string, true>({ max: 100_000 });
   readonly #logins = new SharedCache<Login>({ max: 10_000, ttlMs: rightsTtlMs });
-  /** Counts the changes made through this process, a repository each: what was read before one is not believed after it. */
+  /** Counts the changes made through this process, of each repository and each owner: what was read before one is not believed after it. */
   readonly #changes = new LRUCache<string, number>({ max: 100_000 });
 
   constructor(options: RepositoriesOptions) {
     this.#options = options;
-    this.#refs = new SharedCache({ max: 10_000, ttlMs: options.refsTtlMs });
+    const { refsTtlMs } = options;
+    const absenceTtlMs = refsTtlMs * absenceFactor;
+    this.#refs = new SharedCache({
+      max: 10_000,
+      ttlMs: ({ refs }) => (refs === undefined ? absenceTtlMs : refsTtlMs),
+    });
+    this.#listings = new SharedCache({
+      max: 1_000,
+      ttlMs: ({ names }) => (names === undefined ? unlistableTtlMs : absenceTtlMs),
+    });
+    this.#unseen = new LRUCache({ max: 10_000, ttl: absenceTtlMs, ttlResolution: 0 });
   }
 
   get forge(): Forge {
@@ -134,22 +161,50 @@ export class Repositories {
     }
   }
 
-  /** The repository's refs as `caller` sees them, at most `refsTtlMs` old; undefined where there is none, or none to see. Else throws as Remote.refs. */
+  /**
+   * The repository's refs as `caller` sees them, at most `refsTtlMs` old; undefined where there is none, or none to see, which may be
+   * twice as old. Else throws as Remote.refs.
+   */
   async refs(place: Place, caller: Caller, signal: AbortSignal): Promise<Refs | undefined> {
-    const repository = `${place.owner}/${place.repo}`;
-    const key = `${repository} ${this.#changes.get(repository) ?? 0} ${callerKey(caller)}`;
+    if (await this.#isUnlisted(place, caller, signal)) return undefined;
+    const key = this.#keyOf(nameOf(place), caller);
     return (await this.#refs.get(key, shared => this.#askRefs(place, caller, shared), signal)).refs;
   }
 
   /** As `refs`, but asked for now: for deciding what to write. */
-  freshRefs(place: Place, caller: Caller, signal: AbortSignal): Promise<Refs> {
-    return this.#options.forge.remote(place, caller).refs({ prefixes: refPrefixes, signal });
+  async freshRefs(place: Place, caller: Caller, signal: AbortSignal): Promise<Refs> {
+    const refs = await this.#options.forge.remote(place, caller).refs({ prefixes: refPrefixes, signal });
+    this.#seen.set(seenKey(place, caller), true);
+    return refs;
   }
 
   /** To be called after a change of the repository's refs: they are asked for again by whoever reads next. */
   forget(place: Place): void {
-    const repository = `${place.owner}/${place.repo}`;
-    this.#changes.set(repository, (this.#changes.get(repository) ?? 0) + 1);
+    for (const name of [nameOf(place), place.owner]) this.#changes.set(name, (this.#changes.get(name) ?? 0) + 1);
+  }
+
+  /** For what is known of a repository or an owner: another one for each caller, and after each change. */
+  #keyOf(name: string, caller: Caller): string {
+    return `${name} ${this.#changes.get(name) ?? 0} ${callerKey(caller)}`;
+  }
+
+  /**
+   * Whether the list of the owner's repositories says that the caller sees no such one. `go` asks for every prefix of every path, so the
+   * list is asked for when a second repository is wanted that the caller has never seen, and then answers for all of them. It only says
+   * no: who may read is decided by the refs. A renamed repository is not on it under its old name, so in such a burst it is not found,
+   * unless the caller has seen it by that name before.
+   */
+  async #isUnlisted(place: Place, caller: Caller, signal: AbortSignal): Promise<boolean> {
+    if (this.#seen.get(seenKey(place, caller)) === true) return false;
+    const key = this.#keyOf(place.owner, caller);
+    const before = this.#unseen.get(key);
+    this.#unseen.set(key, place.repo);
+    if (before === undefined || before === place.repo) return false;
+    const ask = async (shared: AbortSignal) => ({
+      names: await this.#options.forge.repositoryNames(place.owner, caller, shared),
+    });
+    const { names } = await this.#listings.get(key, ask, signal);
+    return names !== undefined && !names.has(place.repo.toLowerCase());
   }
 
   async #askRefs(place: Place, caller: Caller, signal: AbortSignal): Promise<KnownRefs> {
@@ -161,3 +216,7 @@ export class Repositories {
     }
   }
 }
+
+const nameOf = ({ owner, repo }: Place): string => `${owner}/${repo}`;
+
+const seenKey = (place: Place, caller: Caller): string => `${nameOf(place)} ${callerKey(caller)}`;

@@ -16,11 +16,18 @@ interface Flight<Value> {
 export class SharedCache<Value extends object> {
   readonly #values: LRUCache<string, Value>;
   readonly #flights = new Map<string, Flight<Value>>();
+  readonly #ttlMs: (value: Value) => number;
 
-  constructor(limits: { max: number; ttlMs: number } | { maxBytes: number; bytesOf: (value: Value) => number }) {
+  constructor(
+    limits:
+      | { max: number; ttlMs: number | ((value: Value) => number) }
+      | { maxBytes: number; bytesOf: (value: Value) => number },
+  ) {
+    const ttlMs = 'max' in limits ? limits.ttlMs : 0;
+    this.#ttlMs = typeof ttlMs === 'function' ? ttlMs : () => ttlMs;
     this.#values = new LRUCache(
       'max' in limits
-        ? { max: limits.max, ttl: limits.ttlMs, ttlResolution: 0 }
+        ? { max: limits.max, ttlResolution: 0 }
         : { maxSize: limits.maxBytes, sizeCalculation: limits.bytesOf },
     );
   }
@@ -43,14 +50,19 @@ export class SharedCache<Value extends object> {
     }
   }
 
+  /** The value if it is in memory. */
+  peek(key: string): Value | undefined {
+    return this.#values.peek(key);
+  }
+
   set(key: string, value: Value): void {
-    this.#values.set(key, value);
+    this.#values.set(key, value, { ttl: this.#ttlMs(value) });
   }
 
   #start(key: string, fetch: (signal: AbortSignal) => Promise<Value>): Flight<Value> {
     const controller = new AbortController();
     const value = fetch(controller.signal).then(fetched => {
-      this.#values.set(key, fetched);
+      this.set(key, fetched);
       return fetched;
     });
     const flight = { controller, value, waiters: 0 };

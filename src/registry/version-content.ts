@@ -1,30 +1,33 @@
 /**
- * The files of one published version, rebuilt from its commit. What is served is checked against the record in the commit
- * before anyone gets a byte of it, and only what passed is kept: content is keyed by commit, so it can't go stale.
+ * The files of one version, rebuilt from its commit: of a published one as they were uploaded, checked against the record in the commit
+ * before anyone gets a byte of them; of one that people pushed as the go command would make them. Only what passed is kept: content is
+ * keyed by commit, so it can't go stale.
  */
 import { createHash } from 'node:crypto';
 import type { Commit } from '../git/commit.ts';
 import type { ObjectId } from '../git/object-id.ts';
-import type { Remote, SnapshotFile } from '../git/remote.ts';
+import type { CommitFiles as Files, SnapshotFile } from '../git/remote.ts';
 import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
+import { goModPaths } from '../gomod/module-directory.ts';
 import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import type { Version } from '../gomod/version.ts';
 import { buildZip } from '../zip/build-zip.ts';
+import type { CommitFiles } from './commit-files.ts';
 import { type Content, makeContent } from './content.ts';
-import { HashMismatch, NotFound, SourceVersion } from './errors.ts';
+import { HashMismatch, NotFound } from './errors.ts';
 import { Limiter } from './limiter.ts';
 import { type Place, tagOf } from './place-module.ts';
 import { SharedCache } from './shared-cache.ts';
+import type { SourceModules } from './source-module.ts';
+import { locationOf, revisionOf, type SourceModule } from './source-tags.ts';
+import { type ModuleFile, sourceFiles } from './source-zip.ts';
 import { parseRecord, type VersionRecord } from './version-record.ts';
 
 /** One version of a module, and where it lies. */
-export interface VersionAt {
-  readonly module: ModulePath;
+export interface VersionAt extends SourceModule {
   readonly version: Version;
   readonly commit: ObjectId;
-  readonly place: Place;
-  readonly remote: Remote;
 }
 
 export type VersionFile = 'info' | 'mod' | 'zip';
@@ -35,22 +38,32 @@ const entryBytes = 1024;
 /** Zips are built once and sent often: the level is chosen for the one who waits for the first. */
 const compressionLevel = 1;
 
+/** What the commit says about where the version's files come from. */
+type Origin = { readonly kind: 'published'; readonly record: VersionRecord } | { readonly kind: 'source' };
+
+export interface VersionContentsOptions {
+  /** Most bytes of all contents that are kept. */
+  readonly maxBytes: number;
+  readonly files: CommitFiles;
+  readonly sources: SourceModules;
+}
+
 export class VersionContents {
   readonly #contents: SharedCache<Content>;
+  readonly #files: CommitFiles;
+  readonly #sources: SourceModules;
   /** A zip under way takes memory for all of its content. */
   readonly #builds = new Limiter(2);
-  readonly #commits = new SharedCache<Commit>({ max: 10_000, ttlMs: 0 });
 
-  constructor(options: { maxBytes: number }) {
-    this.#contents = new SharedCache({
-      maxBytes: options.maxBytes,
-      bytesOf: content => content.bytes.byteLength + entryBytes,
-    });
+  constructor({ maxBytes, files, sources }: VersionContentsOptions) {
+    this.#files = files;
+    this.#sources = sources;
+    this.#contents = new SharedCache({ maxBytes, bytesOf: content => content.bytes.byteLength + entryBytes });
   }
 
   /**
-   * Throws NotFound where the tag's commit is a version of another module, SourceVersion where it is none of ours,
-   * HashMismatch or DamagedRecord where it is not what was published, and what Remote throws.
+   * Throws NotFound where the tag's commit is a version of another module or holds no such module, HashMismatch or DamagedRecord where
+   * it is not what was published, UnservableVersion, and what Remote throws.
    */
   get(at: VersionAt, file: VersionFile, signal: AbortSignal): Promise<Content> {
     const build = { info: this.#buildInfo, mod: this.#buildMod, zip: this.#buildZip }[file];
@@ -58,31 +71,38 @@ export class VersionContents {
   }
 
   /** Puts the small files of a version that was published just now where its first readers find them. */
-  prime(at: VersionAt, commit: Commit, goMod: Buffer): { info: Content } {
-    const info = makeInfo(at, commit);
-    this.#commits.set(at.commit, commit);
+  prime(at: VersionAt, commit: Commit, record: VersionRecord, goMod: Buffer): { info: Content } {
+    const info = makeInfo(at, commit, { kind: 'published', record });
     this.#contents.set(contentKey(at, 'info'), info);
     // A copy: the bytes may be a slice of the whole upload, which the cache must not keep.
-    this.#contents.set(contentKey(at, 'mod'), makeContent('mod', Buffer.from(goMod), timeOf(at, commit)));
+    this.#contents.set(
+      contentKey(at, 'mod'),
+      makeContent('mod', Buffer.from(goMod), timeOf(at, commit, { kind: 'published', record })),
+    );
     return { info };
   }
 
-  async record(at: VersionAt, signal: AbortSignal): Promise<{ commit: Commit; record: VersionRecord }> {
-    const commit = await this.#commits.get(at.commit, shared => at.remote.commit(at.commit, shared), signal);
-    return { commit, record: recordOf(at, commit) };
+  /** The record of a version that was uploaded, undefined where people pushed the tag; throws as `get`. */
+  async record(at: VersionAt, signal: AbortSignal): Promise<VersionRecord | undefined> {
+    const { origin } = await this.#read(at, signal);
+    return origin.kind === 'published' ? origin.record : undefined;
   }
 
   async #buildInfo(at: VersionAt, signal: AbortSignal): Promise<Content> {
-    const { commit } = await this.record(at, signal);
-    return makeInfo(at, commit);
+    const { commit, origin } = await this.#read(at, signal);
+    if (origin.kind === 'source') await this.#sources.locate(at, at, signal);
+    return makeInfo(at, commit, origin);
   }
 
   async #buildMod(at: VersionAt, signal: AbortSignal): Promise<Content> {
-    const { commit, record } = await this.record(at, signal);
-    const file = await at.remote.file(at.commit, inModule(at.place, 'go.mod'), signal);
+    const { commit, origin, files } = await this.#read(at, signal);
+    const file =
+      origin.kind === 'published'
+        ? files.get(inModule(at.place, 'go.mod'))
+        : (await this.#sources.locate(at, at, signal)).goMod;
     const goMod = file ?? synthesizeGoMod(at.module);
-    checkHash(at, 'go.mod', record.goModHash, hashGoMod(goMod));
-    return makeContent('mod', goMod, timeOf(at, commit));
+    if (origin.kind === 'published') checkHash(at, 'go.mod', origin.record.goModHash, hashGoMod(goMod));
+    return makeContent('mod', goMod, timeOf(at, commit, origin));
   }
 
   #buildZip(at: VersionAt, signal: AbortSignal): Promise<Content> {
@@ -91,11 +111,21 @@ export class VersionContents {
 
   async #buildZipNow(at: VersionAt, signal: AbortSignal): Promise<Content> {
     const { commit, files } = await at.remote.snapshot(at.commit, signal);
-    this.#commits.set(at.commit, commit);
-    const { zipHash } = recordOf(at, commit);
-    const { zip, h1 } = await zipModule(at, files, signal);
-    checkHash(at, 'zip', zipHash, h1);
-    return makeContent('zip', zip, timeOf(at, commit));
+    const origin = originOf(at, commit);
+    if (origin.kind === 'published') {
+      const { zip, h1 } = await zipModule(at, publishedFiles(at, files), signal);
+      checkHash(at, 'zip', origin.record.zipHash, h1);
+      return makeContent('zip', zip, timeOf(at, commit, origin));
+    }
+    const located = await this.#sources.locate(at, at, signal);
+    const { zip } = await zipModule(at, sourceFiles(files, located), signal);
+    return makeContent('zip', zip, timeOf(at, commit, origin));
+  }
+
+  /** The commit, where its files come from, and its go.mod files; one request, for .info and .mod together. */
+  async #read(at: VersionAt, signal: AbortSignal): Promise<Files & { readonly origin: Origin }> {
+    const { commit, files } = await this.#files.get(at, at.commit, goModPaths(locationOf(at)), signal);
+    return { commit, files, origin: originOf(at, commit) };
   }
 }
 
@@ -108,14 +138,9 @@ export const inModule = (place: Place, path: string): string =>
 
 const contentKey = (at: VersionAt, file: VersionFile): string => `${at.commit} ${at.module} ${at.version} ${file}`;
 
-function recordOf(at: VersionAt, commit: Commit): VersionRecord {
+function originOf(at: VersionAt, commit: Commit): Origin {
   const record = parseRecord(commit);
-  if (record === undefined) {
-    throw new SourceVersion(
-      `${at.module} ${at.version} is a tag that was pushed to ${at.place.owner}/${at.place.repo}, not an upload; ` +
-        'this version of modforge serves uploads only',
-    );
-  }
+  if (record === undefined) return { kind: 'source' };
   if (record.module !== at.module || record.version !== at.version) {
     throw new NotFound(
       `the tag of ${at.module} ${at.version} points to the commit of ${record.module} ${record.version}; ` +
@@ -123,7 +148,7 @@ function recordOf(at: VersionAt, commit: Commit): VersionRecord {
       { dependsOnCaller: true },
     );
   }
-  return record;
+  return { kind: 'published', record };
 }
 
 function checkHash(at: VersionAt, file: 'go.mod' | 'zip', recorded: H1, found: H1): void {
@@ -132,13 +157,14 @@ function checkHash(at: VersionAt, file: 'go.mod' | 'zip', recorded: H1, found: H
   }
 }
 
-/** `.info`'s Time: the committer's, but for a pseudo-version, which names its own. */
-const timeOf = (at: VersionAt, commit: Commit): Date =>
-  isPseudoVersion(at.version) ? parsePseudoVersion(at.version).time : new Date(commit.committer.time * 1000);
+/** `.info`'s Time: the committer's, but for an uploaded pseudo-version, which names its own. */
+const timeOf = ({ version }: VersionAt, { committer }: Commit, { kind }: Origin): Date =>
+  kind === 'published' && isPseudoVersion(version) ? parsePseudoVersion(version).time : new Date(committer.time * 1000);
 
 /** go.dev/ref/mod#goproxy-protocol; Origin as cmd/go's modfetch/codehost.Origin has it. */
-function makeInfo(at: VersionAt, commit: Commit): Content {
-  const time = timeOf(at, commit);
+function makeInfo(at: VersionAt, commit: Commit, origin: Origin): Content {
+  const time = timeOf(at, commit, origin);
+  const tag = origin.kind === 'published' ? tagOf(at.place, at.version) : revisionOf(at, at.version);
   const info = {
     Version: at.version,
     Time: time.toISOString().replace('.000Z', 'Z'),
@@ -147,26 +173,32 @@ function makeInfo(at: VersionAt, commit: Commit): Content {
       URL: at.remote.url,
       Subdir: at.place.subdir || undefined,
       Hash: at.commit,
-      Ref: isPseudoVersion(at.version) ? undefined : `refs/tags/${tagOf(at.place, at.version)}`,
+      Ref: isPseudoVersion(at.version) ? undefined : `refs/tags/${tag}`,
     },
   };
   return makeContent('info', Buffer.from(JSON.stringify(info)), time);
 }
 
-/** The module zip of a tree's files, and its hash; entries in the tree's order. */
+/** The files of a published version: all that lies in its folder, as it is. */
+async function* publishedFiles({ place }: VersionAt, files: AsyncIterable<SnapshotFile>): AsyncGenerator<ModuleFile> {
+  const prefix = inModule(place, '');
+  for await (const { path, content } of files) {
+    if (path.startsWith(prefix)) yield { path: path.slice(prefix.length), content };
+  }
+}
+
+/** The module zip, and its hash; entries in the order of the files. */
 async function zipModule(
-  at: VersionAt,
-  files: AsyncIterable<SnapshotFile>,
+  { module, version }: VersionAt,
+  files: AsyncIterable<ModuleFile>,
   signal: AbortSignal,
 ): Promise<{ zip: Buffer; h1: H1 }> {
-  const prefix = inModule(at.place, '');
   const hashes: { name: string; sha256: Buffer }[] = [];
   async function* entries() {
-    for await (const file of files) {
-      if (!file.path.startsWith(prefix)) continue;
-      const name = `${at.module}@${at.version}/${file.path.slice(prefix.length)}`;
-      hashes.push({ name, sha256: createHash('sha256').update(file.content).digest() });
-      yield { name, content: file.content };
+    for await (const { path, content } of files) {
+      const name = `${module}@${version}/${path}`;
+      hashes.push({ name, sha256: createHash('sha256').update(content).digest() });
+      yield { name, content };
     }
   }
   const zip = await buildZip(entries(), { level: compressionLevel, signal });

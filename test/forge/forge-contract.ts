@@ -13,7 +13,7 @@ import {
   WriteRefused,
 } from '../../src/git/errors.ts';
 import { type ObjectId, parseObjectId } from '../../src/git/object-id.ts';
-import { packObject } from '../../src/git/packed-object.ts';
+import { type PackedObject, packObject } from '../../src/git/packed-object.ts';
 import { parseRefName, type RefName, tagRef } from '../../src/git/ref-name.ts';
 import type { FileMode, Refs, Remote, SnapshotFile } from '../../src/git/remote.ts';
 import { makeCommit } from '../support/make-commit.ts';
@@ -29,6 +29,7 @@ export interface ForgeUnderTest extends AsyncDisposable {
 
 const main = parseRefName('refs/heads/main');
 const marker = parseRefName('refs/modforge/module');
+const absent = parseObjectId('1234567890'.repeat(4));
 const anonymous: Caller = { kind: 'anonymous' };
 
 export function forgeContract(
@@ -245,7 +246,7 @@ export function forgeContract(
       assert.deepEqual(byName.get(main), { name: main, id: commit.id });
     });
 
-    test('commit, files and snapshot come as they were pushed, byte for byte', async () => {
+    test('commit and snapshot come as they were pushed, byte for byte', async () => {
       const remote = await newRemote();
       const files = {
         'a.txt': 'text\r\nwith both\n',
@@ -278,22 +279,126 @@ export function forgeContract(
         const file: SnapshotFile | undefined = found.find(each => each.path === path);
         assert.deepEqual(file?.content, Buffer.from(content), path);
         assert.equal(file.mode, modes[path] ?? '100644', path);
-        assert.deepEqual(await remote.file(id, path, inTime()), Buffer.from(content), path);
       }
-      for (const path of ['a', 'a/b', 'a/b/c/d', 'nothing', '', 'a/', '/empty', 'a//b', 'A.TXT', '..']) {
-        assert.equal(await remote.file(id, path, inTime()), undefined, path);
+    });
+
+    test('files come by their paths, several at once, and what is no file is left out', async () => {
+      const remote = await newRemote();
+      const contents = {
+        'a.txt': 'text\r\nwith both\n',
+        'a/b/c': 'deep',
+        'a/d': 'twin',
+        twin: 'twin',
+        large: Buffer.from(Array.from({ length: 70_000 }, (_, i) => (i * 7919) % 256)),
+        empty: '',
+        'Füße/日本.txt': 'names',
+        link: 'a/b/c',
+      };
+      const { id, objects } = makeCommit({
+        files: { ...contents, module: 'a submodule, whose id is no concern of ours' },
+        modes: { link: '120000', module: '160000' },
+      });
+      await remote.push({ objects, updates: [create(main, id)], signal: inTime() });
+      const commit = await remote.commit(id, inTime());
+      const none = ['a', 'a/b', 'a/b/c/d', 'nothing', 'no/thing', '', 'a/', '/empty', 'a//b', 'A.TXT', '..', 'module'];
+      const selections: string[][] = [
+        ['a.txt'],
+        ['a.txt', 'a/d', 'twin', 'empty', 'Füße/日本.txt', 'link'],
+        ['large', 'a.txt', 'a.txt'],
+        Object.keys(contents),
+        [...none, 'a/b/c'],
+        none.filter(path => !path.includes('/')),
+        [],
+      ];
+      for (const paths of selections) {
+        const expected = Object.entries(contents).filter(([path]) => paths.includes(path));
+        const read = await remote.files(id, paths, inTime());
+        assert.deepEqual(read.commit, commit);
+        assert.deepEqual(read.files.size, expected.length, paths.join(' '));
+        for (const [path, content] of expected) assert.deepEqual(read.files.get(path), Buffer.from(content), path);
       }
+    });
+
+    test('the history is every commit that the tips reach and the known ones do not', async () => {
+      const remote = await newRemote();
+      const made = new Map<string, { id: ObjectId; parents: readonly ObjectId[] }>();
+      const objects: PackedObject[] = [];
+      const commit = (message: string, ...parents: readonly string[]) => {
+        const sketch = {
+          message,
+          files: { of: message },
+          parents: parents.flatMap(parent => made.get(parent)?.id ?? []),
+        };
+        const { id, objects: own } = makeCommit(sketch);
+        made.set(message, { id, parents: sketch.parents });
+        objects.push(...own);
+      };
+      commit('root');
+      commit('left', 'root');
+      commit('right', 'root');
+      commit('right 2', 'right');
+      commit('merge', 'right 2', 'left');
+      commit('after', 'merge');
+      commit('elsewhere');
+      const ids = (...names: readonly string[]) => names.flatMap(each => made.get(each)?.id ?? []);
+      const [tip, other] = [ids('after')[0] ?? absent, ids('elsewhere')[0] ?? absent];
+      const updates = [create(main, tip), create(tagRef('v1.0.0'), other)];
+      await remote.push({ objects, updates, signal: inTime() });
+      const { tree } = await remote.commit(tip, inTime());
+      const cases: readonly [tips: ObjectId[], known: ObjectId[], expected: string[]][] = [
+        [ids('after'), [], ['root', 'left', 'right', 'right 2', 'merge', 'after']],
+        [ids('left', 'right'), [], ['root', 'left', 'right']],
+        [ids('after', 'elsewhere'), ids('right'), ['left', 'right 2', 'merge', 'after', 'elsewhere']],
+        [ids('after'), ids('left', 'right 2'), ['merge', 'after']],
+        [ids('merge', 'left'), ids('after'), []],
+        [ids('after', 'after'), ids('after'), []],
+        [ids('after'), [absent, ...ids('merge')], ['after']],
+        [[tree, ...ids('root')], [tree], ['root']],
+        [[], ids('root'), []],
+      ];
+      for (const [tips, known, expected] of cases) {
+        const commits = await remote.history({ tips, known, signal: inTime() });
+        const found = new Map(commits.map(({ id, parents, time }) => [id, { parents, time }]));
+        assert.equal(found.size, commits.length);
+        const facts = expected.map(each => {
+          const { id = absent, parents = [] } = made.get(each) ?? {};
+          return [id, { parents, time: 1_700_000_000 }] as const;
+        });
+        assert.deepEqual(found, new Map(facts));
+      }
+      const missing = remote.history({ tips: [tip, absent], known: [], signal: inTime() });
+      await assert.rejects(missing, error => error instanceof ObjectMissing && error.id === absent);
+    });
+
+    test('a history of 300 commits comes whole', async () => {
+      const remote = await newRemote();
+      const commits: ReturnType<typeof makeCommit>[] = [];
+      for (let i = 0; i < 300; i++) {
+        const parents = commits.slice(-1).map(({ id }) => id);
+        commits.push(makeCommit({ message: `commit ${i}\n`, files: { i: `${i}` }, parents }));
+      }
+      const ids = commits.map(({ id }) => id);
+      const tip = ids.at(-1) ?? absent;
+      await remote.push({
+        objects: commits.flatMap(({ objects }) => objects),
+        updates: [create(main, tip)],
+        signal: inTime(),
+      });
+      const historyFrom = async (...known: ObjectId[]) =>
+        (await remote.history({ tips: [tip], known, signal: inTime() })).map(({ id }) => id).sort();
+      assert.deepEqual(await historyFrom(), [...ids].sort());
+      assert.deepEqual(await historyFrom(...ids.slice(250, 251)), ids.slice(251).sort());
     });
 
     test('an object that is not there is missing, one that is no commit is corrupt', async () => {
       const remote = await newRemote();
       const { id, tree, objects } = makeCommit({ files: { a: 'a' } });
       await remote.push({ objects, updates: [create(main, id)], signal: inTime() });
-      const nowhere = parseObjectId('1234567890'.repeat(4));
-      await assert.rejects(remote.commit(nowhere, inTime()), ObjectMissing);
-      await assert.rejects(remote.file(nowhere, 'a', inTime()), ObjectMissing);
-      await assert.rejects(remote.snapshot(nowhere, inTime()), ObjectMissing);
+      await assert.rejects(remote.commit(absent, inTime()), ObjectMissing);
+      await assert.rejects(remote.files(absent, ['a'], inTime()), ObjectMissing);
+      await assert.rejects(remote.snapshot(absent, inTime()), ObjectMissing);
       await assert.rejects(remote.commit(tree, inTime()), CorruptObject);
+      await assert.rejects(remote.files(tree, ['a'], inTime()), CorruptObject);
     });
 
     test('a tag that is another tag’s folder is refused, and nothing is changed', async () => {
@@ -394,7 +499,8 @@ async function rejectAll(remote: Remote, error: new (...args: never[]) => Error)
   const { id, objects } = makeCommit({});
   await assert.rejects(remote.refs(all()), error);
   await assert.rejects(remote.commit(id, inTime()), error);
-  await assert.rejects(remote.file(id, 'a', inTime()), error);
+  await assert.rejects(remote.files(id, ['a'], inTime()), error);
+  await assert.rejects(remote.history({ tips: [id], known: [], signal: inTime() }), error);
   await assert.rejects(remote.snapshot(id, inTime()), error);
   await assert.rejects(
     remote.push({ objects, updates: [create(main, id)], signal: inTime() }),

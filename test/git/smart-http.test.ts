@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
@@ -17,6 +17,7 @@ import {
   RepositoryNotFound,
   WriteRefused,
 } from '../../src/git/errors.ts';
+import { createRefusedFilters } from '../../src/git/fetch-filter.ts';
 import { createHttpPoster, type HttpPoster } from '../../src/git/http-post.ts';
 import { type ObjectId, parseObjectId } from '../../src/git/object-id.ts';
 import { writePack } from '../../src/git/pack.ts';
@@ -45,8 +46,22 @@ after(() => poster[Symbol.dispose]());
 
 function remoteAt(url: string, options: Partial<SmartHttpRemoteOptions> = {}): Remote {
   const credentials = { user: 'eve', password: 'sécret:1' };
-  return createSmartHttpRemote({ url, credentials, poster, userAgent: 'modforge/test', timeoutMs: 10_000, ...options });
+  const refusedFilters = createRefusedFilters();
+  const defaults = { url, credentials, poster, refusedFilters, userAgent: 'modforge/test', timeoutMs: 10_000 };
+  return createSmartHttpRemote({ ...defaults, ...options });
 }
+
+/** Notes the filter of each fetch that goes through it, `-` where it has none. */
+function watchFilters(): { poster: HttpPoster; taken(): string[] } {
+  const filters: string[] = [];
+  const post: HttpPoster['post'] = request => {
+    filters.push(/filter (\S+)/.exec(String(request.body))?.[1] ?? '-');
+    return poster.post(request);
+  };
+  return { poster: { post, [Symbol.dispose]() {} }, taken: () => filters.splice(0) };
+}
+
+const combined = (depth: number) => `combine:tree:${depth}+blob:limit=64k`;
 
 /** A commit of these files, and all objects that it needs. */
 function commitOf(files: Record<string, string>, parents: readonly ObjectId[] = []) {
@@ -197,7 +212,10 @@ describe('in front of real git', { skip }, () => {
     }
   });
 
-  test('a commit comes without the rest, a file with two requests', async () => {
+  const textsOf = async (remote: Remote, commit: ObjectId, ...paths: string[]) =>
+    Array.from((await remote.files(commit, paths, signal)).files, ([path, content]) => [path, content.toString()]);
+
+  test('a commit comes without the rest', async () => {
     const commit = await pushWorkTree();
     server.requests.length = 0;
     const { message, parents, author } = await remote.commit(commit, signal);
@@ -206,34 +224,170 @@ describe('in front of real git', { skip }, () => {
     assert.equal(author.name, 'Eve');
     const [request] = server.requests;
     assert.ok(server.requests.length === 1 && request && request.responseBytes < 600);
+  });
 
-    server.requests.length = 0;
-    assert.equal((await remote.file(commit, 'go.mod', signal))?.toString(), 'module example.com/lib\n');
-    assert.equal(server.requests.length, 2);
-    assert.ok(server.requests.every(({ responseBytes }) => responseBytes < 2000));
-    assert.equal((await remote.file(commit, 'a/b/c.go', signal))?.toString(), 'package c\r\n');
-    assert.equal((await remote.file(commit, 'ünïcode/世界.txt', signal))?.toString(), '世界\n');
-    assert.equal((await remote.file(commit, 'a-b', signal))?.toString(), '');
-    for (const path of ['none', 'a', 'a/b', 'a.go/b', 'module', 'a/none/c.go', '']) {
-      assert.equal(await remote.file(commit, path, signal), undefined, path);
+  test('small files near the root come with their commit in one request, others in a second', async () => {
+    const commit = await pushWorkTree();
+    const binary = gitBytes(gitdir, ['cat-file', 'blob', `${commit}:binary.bin`]).toString();
+    const goMod = ['go.mod', 'module example.com/lib\n'];
+    const { poster, taken } = watchFilters();
+    const remote = remoteAt(`${server.url}/acme/lib${count}.git`, { poster });
+    const none = ['none', 'a', 'a/b', 'a.go/b', 'module', 'a/none', ''];
+    const cases: readonly [paths: string[], expected: string[][], filters: string[]][] = [
+      [['go.mod'], [goMod], [combined(2)]],
+      [['a-b', 'link', 'go.mod', 'none'], [['a-b', ''], ['link', 'a.go'], goMod], [combined(2)]],
+      [['ünïcode/世界.txt', 'go.mod'], [['ünïcode/世界.txt', '世界\n'], goMod], [combined(3)]],
+      [none, [], [combined(3)]],
+      [
+        ['binary.bin', 'go.mod'],
+        [['binary.bin', binary], goMod],
+        [combined(2), '-'],
+      ],
+      [
+        ['a/b/c.go', 'go.mod'],
+        [['a/b/c.go', 'package c\r\n'], goMod],
+        ['blob:none', '-'],
+      ],
+      [['a/b/none'], [], ['blob:none']],
+      [[], [], ['tree:0']],
+    ];
+    for (const [paths, expected, filters] of cases) {
+      server.requests.length = 0;
+      assert.deepEqual(await textsOf(remote, commit, ...paths), expected);
+      assert.deepEqual(taken(), filters, paths.join(' '));
+      assert.equal(server.requests.length, filters.length);
+      const bytes = server.requests.reduce((sum, { responseBytes }) => sum + responseBytes, 0);
+      assert.ok(bytes < (paths.includes('binary.bin') ? 100_000 : 2500), `${bytes}`);
     }
   });
 
-  for (const [name, config] of [
-    ['no filters', { 'uploadpack.allowFilter': 'false' }],
-    ['a refusal of these filters', { 'uploadpackfilter.allow': 'false' }],
+  for (const [name, config, first, later, ofCommit] of [
+    [
+      'no deep trees',
+      { 'uploadpackfilter.tree.maxDepth': '0' },
+      [combined(2), 'blob:none', '-'],
+      ['blob:none', '-'],
+      ['tree:0'],
+    ],
+    [
+      'no combinations',
+      { 'uploadpackfilter.combine.allow': 'false' },
+      [combined(2), 'blob:none', '-'],
+      ['blob:none', '-'],
+      ['tree:0'],
+    ],
+    [
+      'no trees',
+      { 'uploadpackfilter.tree.allow': 'false' },
+      [combined(2), 'blob:none', '-'],
+      ['blob:none', '-'],
+      ['tree:0', 'blob:none'],
+    ],
+    ['none of these', { 'uploadpackfilter.allow': 'false' }, [combined(2), 'blob:none', '-'], ['-'], ['tree:0', '-']],
+    ['none', { 'uploadpack.allowFilter': 'false' }, [combined(2), 'blob:none', '-'], ['-'], ['tree:0', '-']],
   ] as const) {
-    test(`a server with ${name} gives the whole instead, and is not asked for them again`, async () => {
+    test(`a server that takes of filters ${name} is asked for what it refused once`, async () => {
       const commit = await pushWorkTree();
       await using old = await startGitHttpServer({ directory: folder.path, config });
-      const remote = remoteAt(`${old.url}/acme/lib${count}.git`);
-      assert.equal((await remote.file(commit, 'a/b/c.go', signal))?.toString(), 'package c\r\n');
-      assert.equal(old.requests.length, 2);
-      assert.equal((await remote.commit(commit, signal)).message, 'change 4\n');
-      assert.equal(old.requests.length, 3);
-      assert.ok((await faultOf(remote.commit(absent, signal))) instanceof ObjectMissing);
+      const { poster, taken } = watchFilters();
+      const refusedFilters = createRefusedFilters();
+      const another = () => remoteAt(`${old.url}/acme/lib${count}.git`, { poster, refusedFilters });
+      const goMod = [['go.mod', 'module example.com/lib\n']];
+      assert.deepEqual(await textsOf(another(), commit, 'go.mod'), goMod);
+      assert.deepEqual(taken(), first);
+      assert.deepEqual(await textsOf(another(), commit, 'go.mod'), goMod);
+      assert.deepEqual(taken(), later);
+      assert.ok((await faultOf(another().commit(absent, signal))) instanceof ObjectMissing);
+      taken();
+      assert.equal((await another().commit(commit, signal)).message, 'change 4\n');
+      assert.deepEqual(taken(), ofCommit);
+      assert.equal((await another().commit(commit, signal)).message, 'change 4\n');
+      assert.deepEqual(taken(), ofCommit.slice(-1));
     });
   }
+
+  test('without a filter for it no history is fetched', async () => {
+    const commit = await pushWorkTree();
+    for (const config of [{ 'uploadpackfilter.allow': 'false' }, { 'uploadpack.allowFilter': 'false' }]) {
+      await using old = await startGitHttpServer({ directory: folder.path, config });
+      const { poster, taken } = watchFilters();
+      const remote = remoteAt(`${old.url}/acme/lib${count}.git`, { poster });
+      const fault = await faultOf(remote.history({ tips: [commit], known: [], signal }));
+      assert.ok(fault instanceof GitUnavailable);
+      assert.match(fault.message, /refuses the filter tree:0.*uploadpack\.allowFilter/);
+      assert.deepEqual(taken(), ['tree:0']);
+      await remote.commit(commit, signal);
+      taken();
+      assert.ok((await faultOf(remote.history({ tips: [commit], known: [], signal }))) instanceof GitUnavailable);
+      assert.deepEqual(taken(), []);
+    }
+  });
+
+  /** Made by `git fast-import`; every twentieth commit brings 8 KB that can't be compressed, every hundredth is a merge. */
+  function importHistory(commits: number): void {
+    const stream: string[] = [];
+    for (let i = 1; i <= commits; i += 1) {
+      const message = `change ${i}\n\nfor a reason that takes ${i} words to explain\n`;
+      const content = i % 20 > 0 ? `${i}` : randomBytes(6000).toString('base64');
+      stream.push(
+        `commit refs/heads/main\nmark :${i}\ncommitter Eve <eve@example.com> ${1_700_000_000 + i} +0100\n`,
+        `data ${message.length}\n${message}`,
+        i % 100 > 0 || i < 200 ? '' : `from :${i - 1}\nmerge :${i - 50}\n`,
+        `M 100644 inline d${i % 7}/f${i % 10}\ndata ${content.length}\n${content}\n`,
+      );
+    }
+    gitBytes(gitdir, ['fast-import', '--quiet'], stream.join(''));
+  }
+
+  /** As `history` gives it, by what git says of it. */
+  const loggedHistory = async (...revisions: string[]) => {
+    const lines = await gitIn(gitdir)('log', '--format=%H %ct %P', ...revisions);
+    return new Set(lines.split('\n'));
+  };
+  const historyOf = async (remote: Remote, tips: readonly ObjectId[], known: readonly ObjectId[]) => {
+    const commits = await remote.history({ tips, known, signal });
+    return new Set(commits.map(({ id, time, parents }) => `${id} ${time} ${parents.join(' ')}`));
+  };
+
+  test('a history of 20,000 commits is one request, and brings no files', async () => {
+    importHistory(20_000);
+    const tip = parseObjectId(await gitIn(gitdir)('rev-parse', 'main'));
+    const older = parseObjectId(await gitIn(gitdir)('rev-parse', 'main~10'));
+    const commits = await historyOf(remote, [tip], []);
+    assert.equal(commits.size, 20_000);
+    assert.deepEqual(commits, await loggedHistory('main'));
+    const [request] = server.requests;
+    assert.ok(server.requests.length === 1 && request && request.responseBytes < 250 * commits.size);
+
+    server.requests.length = 0;
+    assert.deepEqual(await historyOf(remote, [tip], [absent, older]), await loggedHistory('main', '--not', older));
+    assert.ok(server.requests.length === 1 && (server.requests[0]?.responseBytes ?? 0) < 5000);
+  });
+
+  test('a history is cut where the server’s own is', async () => {
+    const source = gitdir;
+    await pushWorkTree();
+    count += 1;
+    gitdir = join(folder.path, `acme/lib${count}.git`);
+    await gitIn(folder.path)('clone', '-q', '--bare', '--depth=3', `file://${source}`, gitdir);
+    const tip = parseObjectId(await gitIn(gitdir)('rev-parse', 'main'));
+    const commits = await historyOf(remoteAt(`${server.url}/acme/lib${count}.git`), [tip], []);
+    assert.equal(commits.size, 3);
+    assert.deepEqual(commits, await loggedHistory('main'));
+  });
+
+  test('in a history other objects count for nothing, and a commit that is not there is missing', async () => {
+    const commit = await pushWorkTree();
+    const of = async (name: string) => parseObjectId(await gitIn(gitdir)('rev-parse', name));
+    const others = [await of('main:go.mod'), await of('main:a')];
+    assert.deepEqual(await historyOf(remote, others, []), new Set());
+    assert.deepEqual(await historyOf(remote, [...others, commit], others), await loggedHistory('main'));
+    const fault = await faultOf(remote.history({ tips: [commit, absent], known: [], signal }));
+    assert.ok(fault instanceof ObjectMissing && fault.id === absent);
+    server.requests.length = 0;
+    assert.deepEqual(await historyOf(remote, [], [commit]), new Set());
+    assert.equal(server.requests.length, 0);
+  });
 
   test('an object that is not there, and one that is no commit', async () => {
     const { id, objects } = commitOf({ 'go.mod': 'module m\n' });
@@ -243,14 +397,15 @@ describe('in front of real git', { skip }, () => {
       assert.ok((await faultOf(remote[read](absent, signal))) instanceof ObjectMissing);
       assert.ok((await faultOf(remote[read](tree, signal))) instanceof CorruptObject);
     }
-    assert.ok((await faultOf(remote.file(absent, 'go.mod', signal))) instanceof ObjectMissing);
+    assert.ok((await faultOf(remote.files(absent, ['go.mod'], signal))) instanceof ObjectMissing);
+    assert.ok((await faultOf(remote.files(tree, ['go.mod'], signal))) instanceof CorruptObject);
   });
 
   test('a commit of the empty tree has no files', async () => {
     const { id, objects } = commitOf({});
     await push(objects.slice(-1), create(main, id));
     assert.deepEqual(await filesOf(remote, id), []);
-    assert.equal(await remote.file(id, 'go.mod', signal), undefined);
+    assert.deepEqual(await textsOf(remote, id, 'go.mod', 'a/b'), []);
   });
 
   test('a push is one request, several refs with it are atomic, and git finds nothing wrong', async () => {
@@ -509,6 +664,17 @@ describe('in front of a server that is not well', () => {
       assert.ok(headers['Retry-After'] === '17' ? seconds === 17 : seconds > 2900 && seconds <= 3000);
     });
   }
+
+  test('an outage is not taken for a refusal of filters, neither then nor later', async () => {
+    await using fake = await startFake((response, request) => {
+      response.writeHead(200, { 'Content-Type': typeOf(request) }).end(fake.seen.length <= 3 ? '' : goodFetch);
+    });
+    const remote = remoteAt(`${fake.url}/acme/lib.git`);
+    assert.ok((await faultOf(remote.files(someCommit.id, ['go.mod'], signal))) instanceof GitUnavailable);
+    await remote.files(someCommit.id, ['go.mod'], signal);
+    const filters = fake.seen.map(({ body }) => /filter (\S+)/.exec(body.toString())?.[1]);
+    assert.deepEqual(filters, [combined(2), 'blob:none', undefined, combined(2)]);
+  });
 
   test('the reason of a 403 to a push is told, without control characters and without end', async () => {
     const words = `remote: Permission to acme/lib\u0007 denied\u001b[31m to eve.\n${'x'.repeat(5000)}`;

@@ -54,7 +54,14 @@ describe('faults of the forge', () => {
       refsTtlMs: 1,
       log,
     });
-    const handler = createHandler({ registry, publicUrl: undefined, trustProxy: [], maxUploadBytes: 2 ** 20, log });
+    const handler = createHandler({
+      registry,
+      publicUrl: undefined,
+      pathRules: [],
+      trustProxy: [],
+      maxUploadBytes: 2 ** 20,
+      log,
+    });
     server = await listen(handler, { host: '127.0.0.1', port: 0, tls: undefined });
     const body = await moduleZip('example.com/lib', 'v1.0.0');
     const response = await fetch(`${proxyUrl()}/upload`, { method: 'PUT', body, headers: auth });

@@ -38,6 +38,11 @@ describe('checkPathRules', () => {
     });
   }
 
+  it('refuses a path with a major version, which no module could match', () => {
+    assert.match(problemsOf(['a.dev/tools/v2=acme/tools'])[0] ?? '', /ends in a major version/);
+    assert.deepEqual(problemsOf(['gopkg.in/{repo}.v2=acme/{repo}-v2']), []);
+  });
+
   it('refuses one module path for two rules', () => {
     assert.match(problemsOf(['a.dev/{repo}=acme/x-{repo}', 'a.dev/{repo}=acme/y-{repo}'])[0] ?? '', /same module path/);
   });

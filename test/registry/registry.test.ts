@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { createFsFromVolume, Volume } from 'memfs';
 import pino from 'pino';
 import type { Caller } from '../../src/forge/credentials.ts';
@@ -12,7 +13,7 @@ import { packObject } from '../../src/git/packed-object.ts';
 import { parseRefName } from '../../src/git/ref-name.ts';
 import { parseModulePath } from '../../src/gomod/module-path.ts';
 import { parseVersion } from '../../src/gomod/version.ts';
-import { HashMismatch, NotAllowed, NotFound, PublishConflict, SourceVersion } from '../../src/registry/errors.ts';
+import { HashMismatch, NotAllowed, NotFound, PublishConflict, UnservableVersion } from '../../src/registry/errors.ts';
 import { parsePathRule } from '../../src/registry/path-rule.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { moduleZip } from '../support/module-zip.ts';
@@ -111,11 +112,53 @@ describe('Registry', () => {
       await assert.rejects(publish('go.acme.dev/lib', 'v1.0.0'), PublishConflict);
     });
 
-    it('has versions that are not served yet, which is said and is no absence', async () => {
-      await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n' });
+    it('is served as it is tagged, and after its tag moves as it is tagged then', async () => {
+      await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n\ngo 1.20\n' });
       assert.equal(await list('go.acme.dev/lib'), 'v1.0.0\n');
-      await assert.rejects(read('go.acme.dev/lib', 'v1.0.0', 'zip'), SourceVersion);
+      assert.match((await read('go.acme.dev/lib', 'v1.0.0', 'mod')).toString(), /go 1\.20/);
+      await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n\ngo 1.21\n' });
+      await setTimeout(5);
+      assert.match((await read('go.acme.dev/lib', 'v1.0.0', 'mod')).toString(), /go 1\.21/);
     });
+
+    it('has no version whose files no zip may hold, which is said and is no absence', async () => {
+      await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n', 'what?.txt': '' });
+      assert.match((await read('go.acme.dev/lib', 'v1.0.0', 'mod')).toString(), /module/);
+      await assert.rejects(read('go.acme.dev/lib', 'v1.0.0', 'zip'), (error: unknown) => {
+        assert.ok(error instanceof UnservableVersion);
+        assert.match(error.message, /what\?\.txt: .*invalid char/);
+        return true;
+      });
+    });
+
+    it('has no modules below it but those of which a tag or the default branch tells', async () => {
+      await assert.rejects(list('go.acme.dev/lib/sub'), NotFound);
+      await pushCommit('refs/tags/sub/v1.0.0', { 'sub/go.mod': 'module go.acme.dev/lib/sub\n' });
+      await setTimeout(5);
+      assert.equal(await list('go.acme.dev/lib/sub'), 'v1.0.0\n');
+    });
+
+    it('serves what was uploaded while it was managed, by its very tag', async () => {
+      const other = { owner: 'acme', repo: 'other' };
+      await publish('go.acme.dev/other', 'v0.0.0-20240102030405-0123456789ab');
+      const zip = await read('go.acme.dev/other', 'v0.0.0-20240102030405-0123456789ab', 'zip');
+      const from = (await refsOf(other))['refs/modforge/module'];
+      const updates = [{ name: parseRefName('refs/modforge/module'), from, to: undefined }];
+      await repository(other).push({ objects: [], updates, signal });
+      await setTimeout(5);
+      assert.deepEqual(await read('go.acme.dev/other', 'v0.0.0-20240102030405-0123456789ab', 'zip'), zip);
+      await assert.rejects(read('go.acme.dev/other', 'v0.0.0-20240102030405-ffffffffffff', 'zip'), NotFound);
+    });
+  });
+
+  it('serves a tag that people pushed beside uploads, but no branch and no commit', async () => {
+    await publish('go.acme.dev/lib', 'v1.0.0');
+    const commit = await pushCommit('refs/tags/v1.1.0', { 'go.mod': 'module go.acme.dev/lib\n' });
+    await setTimeout(5);
+    assert.match((await read('go.acme.dev/lib', 'v1.1.0', 'info')).toString(), /refs\/tags\/v1\.1\.0/);
+    for (const query of ['main', commit, 'v1']) {
+      await assert.rejects(read('go.acme.dev/lib', query, 'info'), NotFound);
+    }
   });
 
   it('refuses a module whose repository belongs to another path, and names it', async () => {

@@ -24,7 +24,7 @@ export interface Git {
 export interface GitOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** For standard input. */
-  readonly input?: string;
+  readonly input?: string | Buffer;
 }
 
 /** Git in a folder: a bare repository or a work tree. */

@@ -6,7 +6,7 @@ export interface CommandOptions {
   /** The whole environment of the program. */
   readonly env?: NodeJS.ProcessEnv;
   /** For standard input; empty unless given. */
-  readonly input?: string;
+  readonly input?: string | Buffer;
   /** Killed after this time, in milliseconds; two minutes unless given. */
   readonly timeoutMs?: number;
 }

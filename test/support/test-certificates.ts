@@ -1,4 +1,4 @@
-/** A certificate authority of the test's own, and a server certificate for 127.0.0.1 that it signed. Made by `openssl`. */
+/** A certificate authority of the test's own, and a server certificate that it signed. Made by `openssl`. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { outputOf } from './run-command.ts';
@@ -10,11 +10,13 @@ export interface TestCertificates {
   readonly key: string;
 }
 
-export async function makeCertificates(directory: string): Promise<TestCertificates> {
+/** Makes them in `directory`, for 127.0.0.1 and the host names given. */
+export async function makeCertificates(directory: string, ...hosts: readonly string[]): Promise<TestCertificates> {
   const openssl = (...args: string[]) => outputOf('openssl', args, { cwd: directory });
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   const extensions = join(directory, 'extensions.cnf');
-  await writeFile(extensions, 'subjectAltName = IP:127.0.0.1\nextendedKeyUsage = serverAuth\n');
+  const names = ['IP:127.0.0.1', ...hosts.map(host => `DNS:${host}`)].join();
+  await writeFile(extensions, `subjectAltName = ${names}\nextendedKeyUsage = serverAuth\n`);
   await openssl('req', '-x509', ...newKey, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=modforge test CA');
   await openssl('req', '-new', ...newKey, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=127.0.0.1');
   const signing = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', extensions];

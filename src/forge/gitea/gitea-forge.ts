@@ -9,6 +9,7 @@
  */
 import { z } from 'zod';
 import { WriteRefused } from '../../git/errors.ts';
+import { createRefusedFilters } from '../../git/fetch-filter.ts';
 import { createHttpPoster } from '../../git/http-post.ts';
 import type { Remote } from '../../git/remote.ts';
 import { createSmartHttpRemote } from '../../git/smart-http-remote.ts';
@@ -19,6 +20,7 @@ import { createCall, type HostedForgeOptions, nothing, type Refusal } from '../o
 import { createInOwner, type OwnerKinds } from '../octokit/create-in-owner.ts';
 import { basicHeader, credentialsOf, tokenAsBasic, tokenHeader } from '../octokit/credentials.ts';
 import { parseForgeAddress } from '../octokit/forge-address.ts';
+import { type ListPage, listRepositories } from '../octokit/list-repositories.ts';
 import { createLogins } from '../octokit/logins.ts';
 import { makeRelease, type ReleaseOutcome } from '../octokit/make-release.ts';
 import { checkName, checkSettings, isEmpty, repositoryAnswer, withoutPages } from '../octokit/repository-settings.ts';
@@ -26,6 +28,9 @@ import { serviceRemote } from '../octokit/service-remote.ts';
 
 /** Names no object: a release with this target can't make its tag. */
 const noCommit = '0'.repeat(40);
+
+/** Unless its operator chose another number (MAX_RESPONSE_ITEMS). */
+const largestPage = 50;
 
 /** What a good token without the scope read:user is told that asks for its user. */
 const mayNotAskLogin = /required scope/i;
@@ -45,6 +50,7 @@ export function createGiteaForge(options: HostedForgeOptions): Forge {
   const call = createCall({ ...options, baseUrl: `${url}/api/v1`, authorization, writesPerMinute: undefined });
   const logins = createLogins(call, mayNotAskLogin);
   const poster = createHttpPoster();
+  const refusedFilters = createRefusedFilters();
   const kinds: OwnerKinds = new Map();
   const self: Caller = { kind: token === undefined ? 'anonymous' : 'service' };
 
@@ -55,6 +61,7 @@ export function createGiteaForge(options: HostedForgeOptions): Forge {
     const credentials = credentialsOf(caller, token);
     const made = createSmartHttpRemote({
       poster,
+      refusedFilters,
       userAgent: options.userAgent,
       timeoutMs: options.timeoutMs,
       url: `${url}/${name.owner}/${name.repo}.git`,
@@ -89,6 +96,16 @@ export function createGiteaForge(options: HostedForgeOptions): Forge {
     authenticate: (credentials: Credentials, signal) => logins.ask({ kind: 'user', credentials }, signal),
 
     remote,
+
+    // With the caller's own credentials or none: Gitea counts nothing, and lists users' repositories as it lists organisations'.
+    repositoryNames: (owner, caller, signal) => {
+      const isUser = kinds.get(owner.toLowerCase()) === 'user';
+      const page: ListPage = (octokit, number) =>
+        isUser
+          ? octokit.repos.listForUser({ username: owner, page: number, limit: largestPage })
+          : octokit.repos.listForOrg({ org: owner, page: number, limit: largestPage });
+      return listRepositories(owner, caller, { call, log, maxPages: 2, page }, signal);
+    },
 
     async createRepository(name, caller, signal) {
       const repository = `${name.owner}/${name.repo}`;

@@ -9,6 +9,7 @@
  */
 import { z } from 'zod';
 import { WriteRefused } from '../../git/errors.ts';
+import { createRefusedFilters } from '../../git/fetch-filter.ts';
 import { createHttpPoster } from '../../git/http-post.ts';
 import type { Remote } from '../../git/remote.ts';
 import { createSmartHttpRemote } from '../../git/smart-http-remote.ts';
@@ -19,6 +20,7 @@ import { createCall, type HostedForgeOptions, nothing, type Refusal } from '../o
 import { createInOwner, type OwnerKinds } from '../octokit/create-in-owner.ts';
 import { credentialsOf, tokenAsBasic, tokenHeader } from '../octokit/credentials.ts';
 import { parseForgeAddress } from '../octokit/forge-address.ts';
+import { type ListPage, listRepositories } from '../octokit/list-repositories.ts';
 import { createLogins } from '../octokit/logins.ts';
 import { makeRelease, type ReleaseOutcome } from '../octokit/make-release.ts';
 import { checkName, checkSettings, isEmpty, repositoryAnswer, withoutPages } from '../octokit/repository-settings.ts';
@@ -29,6 +31,12 @@ const maxFileBytes = 100 * 1024 * 1024;
 
 /** "No more than 80 content-generating requests per minute" (docs.github.com, "Rate limits for the REST API"). */
 const writesPerMinute = 80;
+
+/** "The number of results per page (max 100)", says each list's documentation. */
+const largestPage = 100;
+
+/** Tokens of GitHub Apps; nobody says whether their lists are whole, internal repositories among them. */
+const appToken = /^gh[su]_/;
 
 /** What an installation of an App, or a fine-grained token, is told that may not ask for its user. */
 const mayNotAskLogin = /not accessible by (integration|personal access token)/i;
@@ -52,6 +60,7 @@ export function createGithubForge(options: HostedForgeOptions): Forge {
   const call = createCall({ ...options, baseUrl: apiUrl(url), authorization, writesPerMinute });
   const logins = createLogins(call, mayNotAskLogin);
   const poster = createHttpPoster();
+  const refusedFilters = createRefusedFilters();
   const kinds: OwnerKinds = new Map();
   const self: Caller = { kind: token === undefined ? 'anonymous' : 'service' };
 
@@ -59,6 +68,7 @@ export function createGithubForge(options: HostedForgeOptions): Forge {
     const value = tokenOf(caller);
     const made = createSmartHttpRemote({
       poster,
+      refusedFilters,
       userAgent: options.userAgent,
       timeoutMs: options.timeoutMs,
       url: `${url}/${name.owner}/${name.repo}.git`,
@@ -107,6 +117,31 @@ export function createGithubForge(options: HostedForgeOptions): Forge {
     authenticate: (credentials: Credentials, signal) => logins.ask({ kind: 'user', credentials }, signal),
 
     remote,
+
+    async repositoryNames(owner, caller, signal) {
+      const isUser = kinds.get(owner.toLowerCase()) === 'user';
+      const list = (asker: Caller, page: ListPage) =>
+        listRepositories(owner, asker, { call, log, maxPages: 1, page }, signal);
+      if (caller.kind === 'anonymous') {
+        // As the service, and only what anyone sees: without credentials GitHub takes 60 calls an hour.
+        if (token === undefined) return undefined;
+        return list(self, octokit =>
+          isUser
+            ? octokit.repos.listForUser({ username: owner, type: 'owner', per_page: largestPage })
+            : octokit.repos.listForOrg({ org: owner, type: 'public', per_page: largestPage }),
+        );
+      }
+      const value = tokenOf(caller);
+      if (value === undefined || appToken.test(value)) return undefined;
+      if (!isUser) {
+        return list(caller, octokit => octokit.repos.listForOrg({ org: owner, type: 'all', per_page: largestPage }));
+      }
+      // Private repositories of a user are listed to that user alone, as their own; whose an empty list is can't be seen.
+      const own = await list(caller, octokit =>
+        octokit.repos.listForAuthenticatedUser({ affiliation: 'owner', per_page: largestPage }),
+      );
+      return own?.size === 0 ? undefined : own;
+    },
 
     async createRepository(name, caller, signal) {
       const repository = `${name.owner}/${name.repo}`;

@@ -96,6 +96,9 @@ export function createLocalForge(options: LocalForgeOptions): Forge {
         log,
       }),
 
+    // Looking for one that is not there costs less than reading the folder.
+    repositoryNames: async () => undefined,
+
     // Plain repositories have no releases.
     async createRelease() {},
     async deleteRelease() {},

@@ -3,15 +3,27 @@ import { type Commit, parseCommit } from '../../git/commit.ts';
 import { CorruptObject, GitUnavailable, ObjectMissing, PushRefused, RefMoved } from '../../git/errors.ts';
 import type { ObjectId } from '../../git/object-id.ts';
 import { namedBy, type PackedObject } from '../../git/packed-object.ts';
+import { parseHistoryCommit } from '../../git/parse-history-commit.ts';
 import { parseTree, type TreeEntry } from '../../git/parse-tree.ts';
 import type { RefName } from '../../git/ref-name.ts';
-import type { Push, Ref, RefUpdate, Remote, Snapshot, SnapshotFile } from '../../git/remote.ts';
+import type {
+  HistoryCommit,
+  HistoryRange,
+  Push,
+  Ref,
+  RefUpdate,
+  Remote,
+  Snapshot,
+  SnapshotFile,
+} from '../../git/remote.ts';
 import type { Log } from '../log.ts';
 import type { BareRepository } from './bare-repository.ts';
-import { type FileSystem, systemErrorCode } from './file-system.ts';
+import { type FileSystem, ifThere, systemErrorCode } from './file-system.ts';
 import { createObjectReader, findMissing, type ObjectReader, type PeelMemory, peel } from './object-reader.ts';
 import { storePack } from './pack-store.ts';
+import { createPackedReader } from './packed-reader.ts';
 import { RefsPartlySet, readRef, readRefs, updateRefs } from './ref-store.ts';
+import { walkHistory } from './walk-history.ts';
 
 export interface LocalRemoteOptions {
   readonly fs: FileSystem;
@@ -59,11 +71,16 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
 
     commit: (id, signal) => run('read', signal, () => readCommit(createObjectReader(fs, gitdir), id)),
 
-    file: (commit, path, signal) =>
+    files: (id, paths, signal) =>
       run('read', signal, async () => {
         const objects = createObjectReader(fs, gitdir);
-        const { tree } = await readCommit(objects, commit);
-        return await readFile(objects, tree, path.split('/'), signal);
+        const commit = await readCommit(objects, id);
+        const files = new Map<string, Buffer>();
+        for (const path of paths) {
+          const content = await readFile(objects, commit.tree, path.split('/'), signal);
+          if (content !== undefined) files.set(path, content);
+        }
+        return { commit, files };
       }),
 
     snapshot: (id, signal) =>
@@ -73,8 +90,16 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
         return { commit, files: walkTree(objects, commit.tree, '', signal) };
       }),
 
+    history: range => run('read', range.signal, () => readHistory(fs, gitdir, range)),
+
     push: push => run('write', push.signal, () => pushHere(options, push)),
   };
+}
+
+/** The commits that a shallow repository is cut off at (gitrepository-layout(5), `shallow`). */
+async function readShallow(fs: FileSystem, gitdir: string): Promise<ReadonlySet<string>> {
+  const file = await ifThere(fs.promises.readFile(`${gitdir}/shallow`));
+  return new Set(file?.toString('latin1').split('\n'));
 }
 
 async function readCommit(objects: ObjectReader, id: ObjectId): Promise<Commit> {
@@ -101,6 +126,18 @@ async function readFile(
     else return await objects.readKind('blob', entry.id);
   }
   return undefined;
+}
+
+async function readHistory(fs: FileSystem, gitdir: string, range: HistoryRange): Promise<HistoryCommit[]> {
+  const shallow = await readShallow(fs, gitdir);
+  const objects = createObjectReader(fs, gitdir);
+  await using packs = await createPackedReader(fs, gitdir);
+  return await walkHistory(range, async id => {
+    const { kind, content } = (await packs.read(id)) ?? (await objects.read(id));
+    if (kind !== 'commit') return undefined;
+    const commit = parseHistoryCommit(id, content);
+    return shallow.has(id) ? { ...commit, parents: [] } : commit;
+  });
 }
 
 async function* walkTree(

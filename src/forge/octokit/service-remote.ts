@@ -8,8 +8,9 @@ export function serviceRemote(remote: Remote): Remote {
     url: remote.url,
     refs: options => orUnavailable(remote.refs(options)),
     commit: (id, signal) => orUnavailable(remote.commit(id, signal)),
-    file: (commit, path, signal) => orUnavailable(remote.file(commit, path, signal)),
+    files: (commit, paths, signal) => orUnavailable(remote.files(commit, paths, signal)),
     snapshot: (commit, signal) => orUnavailable(remote.snapshot(commit, signal)),
+    history: range => orUnavailable(remote.history(range)),
     push: push => orUnavailable(remote.push(push)),
   };
 }

@@ -114,7 +114,8 @@ test('tags that people push, annotate, pack and collect are read', { skip }, asy
     const tip = byName.get(tagRef('v1.1.0'));
     assert.equal(tip?.id, head);
     assert.deepEqual((await remote.commit(tip.id, inTime())).parents, [first]);
-    assert.equal((await remote.file(tip.id, 'large', inTime()))?.byteLength, 140_000);
+    const { files } = await remote.files(tip.id, ['large'], inTime());
+    assert.equal(files.get('large')?.byteLength, 140_000);
   };
   await check();
   await git('pack-refs', '--all');
@@ -180,7 +181,7 @@ test('nothing is lost while git packs, collects, pushes and updates beside us', 
       ours.push(`v1.0.${i}`, `sub/v1.0.${i}`);
       const seen = await remote.refs({ prefixes: [`refs/tags/v1.0.${i}`], signal: inTime() });
       assert.equal(seen.byName.get(tagRef(`v1.0.${i}`))?.id, id);
-      assert.equal(String(await remote.file(id, 'same', inTime())), 'same');
+      assert.equal(String((await remote.files(id, ['same'], inTime())).files.get('same')), 'same');
       await assert.rejects(pushTag(remote, `v1.0.${i}`, { message: 'other' }), RefMoved);
       if (i % 5 === 0) {
         const updates = [{ name: tagRef(`v1.0.${i}`), from: id, to: undefined }];
@@ -496,7 +497,7 @@ test('an index that leads to another object is noticed', async () => {
   const swapped = entries.map((entry, i) => ({ ...entry, offset: offsets[i < 2 ? 1 - i : i] ?? 0 }));
   fs.unlinkSync(`${packs}/${index}`);
   fs.writeFileSync(`${packs}/${index}`, encodePackIndex({ entries: swapped, checksum }));
-  await assert.rejects(remote.file(id, 'a', inTime()), CorruptObject);
+  await assert.rejects(remote.files(id, ['a'], inTime()), CorruptObject);
 });
 
 test('the index of a pack that git is removing is not believed', async () => {
@@ -506,7 +507,7 @@ test('the index of a pack that git is removing is not believed', async () => {
   const packs = '/data/acme/lib.git/objects/pack';
   const [index = ''] = fs.readdirSync(packs).map(String);
   fs.copyFileSync(`${packs}/${index}`, `${packs}/pack-0.idx`);
-  assert.equal(String(await remote.file(id, 'same', inTime())), 'same');
+  assert.equal(String((await remote.files(id, ['same'], inTime())).files.get('same')), 'same');
 });
 
 test('a repository that is kept in a way we can’t read is an outage, not an empty one', { skip }, async () => {

@@ -145,7 +145,12 @@ export async function startDoubleServer(options: DoubleServerOptions): Promise<D
     return finishRest(reply, { request, caller });
   };
 
-  const answerGit = async (target: GitTarget, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const answerGit = async (
+    target: GitTarget,
+    request: IncomingMessage,
+    response: ServerResponse,
+    entry: LoggedRequest,
+  ): Promise<void> => {
     let grant: GitGrant | Reply;
     try {
       grant = await authorizeGit(target, identify(request.headers.authorization, 'git'));
@@ -159,7 +164,8 @@ export async function startDoubleServer(options: DoubleServerOptions): Promise<D
     }
     const { gitdir, user, config, afterPush } = grant;
     if (target.file === 'git-receive-pack') endAfter(response, afterPush);
-    await gitHttpBackend(request, response, { gitdir, target, user, config });
+    const { responseBytes } = await gitHttpBackend(request, response, { gitdir, target, user, config });
+    entry.responseBytes = responseBytes;
   };
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -177,6 +183,7 @@ export async function startDoubleServer(options: DoubleServerOptions): Promise<D
         return response.headersSent ? response.statusCode : undefined;
       },
       operation,
+      responseBytes: 0,
     };
     log.push(entry);
     const due = faults.next(kind);
@@ -190,7 +197,7 @@ export async function startDoubleServer(options: DoubleServerOptions): Promise<D
     } else if (target === undefined) {
       send(response, await callOperation(request, entry));
     } else {
-      await answerGit(target, request, response);
+      await answerGit(target, request, response, entry);
     }
     await unmute?.();
     await meet(due, 'after', response);

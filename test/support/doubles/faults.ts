@@ -33,6 +33,8 @@ export interface LoggedRequest {
   readonly status: number | undefined;
   /** `git-upload-pack` or `git-receive-pack` of a git request, or the operation's template of a REST call. */
   operation: string | undefined;
+  /** Of a git reply's body; 0 of REST. */
+  responseBytes: number;
 }
 
 export interface Faults {

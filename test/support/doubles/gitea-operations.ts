@@ -92,13 +92,22 @@ export function giteaOperations(context: GiteaContext): Operations {
     isEmpty: isStillEmpty(repository),
   });
 
+  /** Some of `all` are left out of their page where the caller may not read them, and are counted all the same. */
   const list = async (call: Call, all: readonly Repository[]): Promise<Reply> => {
-    const readable = all.filter(repository => personalRole(repository, call.caller) !== 'none');
-    const { items, headers } = pageWithLinks(readable, call, bases());
+    const { items, headers } = pageWithLinks(all, call, bases());
+    const readable = items.filter(repository => personalRole(repository, call.caller) !== 'none');
     const body = await Promise.all(
-      items.map(repository => repositoryJson(repository, viewFor(repository, call.caller))),
+      readable.map(repository => repositoryJson(repository, viewFor(repository, call.caller))),
     );
     return { status: 200, body, headers };
+  };
+
+  const listOwned = (call: Call, owner: Account): Promise<Reply> => {
+    const isSigned = call.caller.kind === 'user';
+    return list(
+      call,
+      repositories.ofOwner(owner).filter(({ isPrivate }) => isSigned || !isPrivate),
+    );
   };
 
   const create = async (owner: Account, { body, caller }: Call): Promise<Reply> => {
@@ -160,11 +169,11 @@ export function giteaOperations(context: GiteaContext): Operations {
 
     'GET /orgs/{org}/repos'(call) {
       demandScopes(call, 'organization');
-      return list(call, repositories.ofOwner(organisationOf(call)));
+      return listOwned(call, organisationOf(call));
     },
     'GET /users/{username}/repos'(call) {
       demandScopes(call, 'user', 'repository');
-      return list(call, repositories.ofOwner(accountOf(call)));
+      return listOwned(call, accountOf(call));
     },
     'GET /user/repos'(call) {
       demandScopes(call, 'user', 'repository');

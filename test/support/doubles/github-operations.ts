@@ -140,7 +140,15 @@ export function githubOperations(context: GithubContext): Operations {
       body: organizationFull(organisationNamed(params.org), bases()),
     }),
 
-    'GET /orgs/{org}/repos': call => list(call, repositories.ofOwner(organisationNamed(call.params.org))),
+    'GET /orgs/{org}/repos'(call) {
+      const isPublicOnly = call.query.get('type') === 'public';
+      return list(
+        call,
+        repositories
+          .ofOwner(organisationNamed(call.params.org))
+          .filter(({ isPrivate }) => !(isPublicOnly && isPrivate)),
+      );
+    },
     'GET /users/{username}/repos': call =>
       list(
         call,
@@ -148,9 +156,12 @@ export function githubOperations(context: GithubContext): Operations {
       ),
     'GET /user/repos'(call) {
       const user = userOf(call.caller);
+      const isOwnOnly = call.query.get('affiliation') === 'owner';
       return list(
         call,
-        repositories.all().filter(repository => roleOf(user, repository) !== 'none'),
+        repositories
+          .all()
+          .filter(repository => (isOwnOnly ? repository.owner === user : roleOf(user, repository) !== 'none')),
       );
     },
     'POST /orgs/{org}/repos'(call) {

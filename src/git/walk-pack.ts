@@ -1,0 +1,43 @@
+/** What lies in a pack that a server sent: a commit, and the files below it. */
+import { type Commit, parseCommit } from './commit.ts';
+import { CorruptObject, GitUnavailable } from './errors.ts';
+import { emptyTree, type ObjectId, type ObjectKind } from './object-id.ts';
+import { parseTree, type TreeEntry } from './parse-tree.ts';
+import type { ReadPack } from './read-pack.ts';
+import type { SnapshotFile } from './remote.ts';
+
+/** Throws GitUnavailable where the server left it out, CorruptObject where it is of another kind. */
+export function contentOf(pack: ReadPack, id: ObjectId, kind: ObjectKind): Buffer {
+  const object = pack.get(id);
+  if (object === undefined && id === emptyTree) return Buffer.alloc(0);
+  if (object === undefined) throw new GitUnavailable(`the server left out the ${kind} ${id}`);
+  if (object.kind !== kind) throw new CorruptObject(id, `it is a ${object.kind}, not a ${kind}`);
+  return object.content();
+}
+
+export const commitOf = (pack: ReadPack, id: ObjectId): Commit => parseCommit(id, contentOf(pack, id, 'commit'));
+
+const treeOf = (pack: ReadPack, id: ObjectId): TreeEntry[] => parseTree(id, contentOf(pack, id, 'tree'));
+
+/** The blob at a path, its parts apart; undefined where there is none. */
+export function findFile(pack: ReadPack, tree: ObjectId, [name, ...rest]: readonly string[]): ObjectId | undefined {
+  const entry = treeOf(pack, tree).find(entry => entry.name === name);
+  if (entry === undefined || entry.mode === '160000') return undefined;
+  if (entry.mode === '40000') return rest.length > 0 ? findFile(pack, entry.id, rest) : undefined;
+  return rest.length > 0 ? undefined : entry.id;
+}
+
+/** All files below a tree, in its order; `prefix` comes before their paths. */
+export async function* walkTree(
+  pack: ReadPack,
+  tree: ObjectId,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<SnapshotFile> {
+  for (const { name, mode, id } of treeOf(pack, tree)) {
+    signal.throwIfAborted();
+    const path = `${prefix}${name}`;
+    if (mode === '40000') yield* walkTree(pack, id, `${path}/`, signal);
+    else yield { path, mode, id, content: mode === '160000' ? Buffer.alloc(0) : contentOf(pack, id, 'blob') };
+  }
+}

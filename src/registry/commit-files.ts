@@ -1,0 +1,37 @@
+/** Files of commits, kept by commit and path: neither ever changes. */
+import type { ObjectId } from '../git/object-id.ts';
+import type { CommitFiles as Files, Remote } from '../git/remote.ts';
+import type { Place } from './place-module.ts';
+import { SharedCache } from './shared-cache.ts';
+
+/** A repository that the caller was found to have a right to read. */
+export interface ReadableRepository {
+  readonly place: Place;
+  readonly remote: Remote;
+}
+
+/** What an entry costs beside the files: the commit, the key, the maps' own. */
+const entryBytes = 2048;
+
+const maxBytes = 32 * 2 ** 20;
+
+export class CommitFiles {
+  readonly #files = new SharedCache<Files>({ maxBytes, bytesOf });
+
+  /** The commit and what its tree holds at `paths`; throws as Remote.files. */
+  get(
+    { place, remote }: ReadableRepository,
+    commit: ObjectId,
+    paths: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Files> {
+    const key = [place.owner, place.repo, commit, ...paths].join('\n');
+    return this.#files.get(key, shared => remote.files(commit, paths, shared), signal);
+  }
+}
+
+function bytesOf({ commit, files }: Files): number {
+  let bytes = entryBytes + commit.message.length;
+  for (const content of files.values()) bytes += content.byteLength;
+  return bytes;
+}

@@ -1,0 +1,51 @@
+/** The histories of source repositories, kept by what their branches and tags point to, and fetched from there on only. */
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { ObjectId } from '../git/object-id.ts';
+import type { Refs } from '../git/remote.ts';
+import type { ReadableRepository } from './commit-files.ts';
+import { CommitGraph } from './commit-graph.ts';
+import { SharedCache } from './shared-cache.ts';
+
+/** What a commit costs in a graph: its id and those of its parents as text, and the maps' own. */
+const commitBytes = 300;
+
+/** A history of more than some 400,000 commits is not kept. */
+const maxBytes = 128 * 2 ** 20;
+
+export class Histories {
+  readonly #graphs = new SharedCache<CommitGraph>({ maxBytes, bytesOf: graph => (graph.size + 1) * commitBytes });
+  /** The key of each repository's newest graph. */
+  readonly #newest = new LRUCache<string, { readonly key: string; readonly tips: readonly ObjectId[] }>({
+    max: 10_000,
+  });
+
+  /** The commits that the repository's branches and tags reach, and no others; throws as Remote.history. */
+  get(repository: ReadableRepository & { readonly refs: Refs }, signal: AbortSignal): Promise<CommitGraph> {
+    const { place, remote } = repository;
+    const tips = tipsOf(repository.refs);
+    const name = `${place.owner}/${place.repo}`;
+    const key = `${name} ${createHash('sha1').update(tips.join()).digest('hex')}`;
+    const grow = async (shared: AbortSignal): Promise<CommitGraph> => {
+      const newest = this.#newest.get(name);
+      const known = (newest && this.#graphs.peek(newest.key)) ?? new CommitGraph(new Map());
+      const missing = tips.filter(tip => !known.has(tip));
+      const commits =
+        missing.length === 0
+          ? []
+          : await remote.history({ tips: missing, known: known.size > 0 && newest ? newest.tips : [], signal: shared });
+      this.#newest.set(name, { key, tips });
+      return known.grownTo(tips, commits);
+    };
+    return this.#graphs.get(key, grow, signal);
+  }
+}
+
+/** What branches and tags point to, each once, in a fixed order. */
+function tipsOf(refs: Refs): ObjectId[] {
+  const tips = new Set<ObjectId>();
+  for (const { name, id, peeled } of refs.byName.values()) {
+    if (name.startsWith('refs/heads/') || name.startsWith('refs/tags/')) tips.add(peeled ?? id);
+  }
+  return [...tips].sort();
+}

@@ -1,0 +1,61 @@
+/** The files of a source version's zip, as the go command makes it from `git archive`. cmd/go/internal/modfetch, golang.org/x/mod/zip */
+import { type Attributes, readAttributes } from '../git/attributes.ts';
+import type { SnapshotFile } from '../git/remote.ts';
+import { UnknownEncoding } from '../git/working-tree-encoding.ts';
+import { toWorktreeContent } from '../git/worktree-content.ts';
+import type { ModuleDirectory } from '../gomod/module-directory.ts';
+import { checkModuleFiles, maxZipBytes } from '../gomod/zip-rules.ts';
+import { readDependencyGoMod } from './dependency-go-mod.ts';
+import { UnservableVersion } from './errors.ts';
+
+/** A file of a module. */
+export interface ModuleFile {
+  /** From the module's root. */
+  readonly path: string;
+  readonly content: Buffer;
+}
+
+/**
+ * The files in the order of the tree. Throws UnservableVersion where no zip can be made of them: a name that no module may have, files
+ * that are too large, an encoding that is not known.
+ */
+export async function* sourceFiles(
+  snapshot: AsyncIterable<SnapshotFile>,
+  { directory, goMod }: ModuleDirectory,
+): AsyncGenerator<ModuleFile> {
+  const all: SnapshotFile[] = [];
+  for await (const file of snapshot) all.push(file);
+  const attributes = readAttributes(all.filter(file => file.path.split('/').at(-1) === '.gitattributes'));
+  const prefix = directory === '' ? '' : `${directory}/`;
+  const inModule = all.flatMap(file => {
+    if (file.mode === '160000' || !file.path.startsWith(prefix)) return [];
+    const mode = Number.parseInt(file.mode, 8);
+    return [{ path: file.path.slice(prefix.length), bytes: file.content.byteLength, mode, file }];
+  });
+  const { valid, invalid } = checkModuleFiles(inModule, { goVersion: readDependencyGoMod(goMod)?.go });
+  const [problem] = invalid;
+  if (problem !== undefined) throw new UnservableVersion(`${problem.path}: ${problem.reason}`);
+
+  let bytes = 0;
+  const limited = (file: ModuleFile): ModuleFile => {
+    bytes += file.content.byteLength;
+    if (bytes > maxZipBytes) throw new UnservableVersion(`the files are larger than ${maxZipBytes} bytes`);
+    return file;
+  };
+  for (const { path, file } of valid) yield limited({ path, content: convert(file, attributes) });
+  // Only where the folder has nothing of that name, and as it lies in the repository: go reads it past the archive.
+  const license = all.find(file => file.path === 'LICENSE' && file.mode !== '160000');
+  if (prefix !== '' && license !== undefined && !inModule.some(({ path }) => path === 'LICENSE')) {
+    yield limited({ path: 'LICENSE', content: license.content });
+  }
+}
+
+function convert({ path, id, mode, content }: SnapshotFile, attributes: Attributes): Buffer {
+  if (mode === '120000') return content;
+  try {
+    return toWorktreeContent({ id, content }, attributes.of(path));
+  } catch (error) {
+    if (!(error instanceof UnknownEncoding)) throw error;
+    throw new UnservableVersion(`${path}: ${error.message}`, { cause: error });
+  }
+}
