@@ -125,10 +125,10 @@ function readRules(lines: readonly Line[], macros: Macros): Rule[] {
   });
 }
 
-/** Undefined for a pattern that matches no file: a macro's, one for directories, and a negative one, which git refuses. */
+/** Undefined for what is no pattern: a macro's name, and a negative pattern, which git refuses. One that ends in a slash matches no file by itself. */
 function compilePattern(pattern: string): Rule['matches'] | undefined {
   const [whole = ''] = pattern.split('\0', 1);
-  if (/^\[attr\]./s.test(pattern) || whole.startsWith('!') || whole.endsWith('/')) return undefined;
+  if (/^\[attr\]./s.test(pattern) || whole.startsWith('!')) return undefined;
   const matches = compileGlob(whole.replace(/^\//, ''));
   return whole.includes('/') ? matches : path => matches(path.slice(path.lastIndexOf('/') + 1));
 }

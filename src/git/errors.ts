@@ -1,4 +1,4 @@
-import type { ObjectId } from './object-id.ts';
+import type { ObjectId, ObjectKind } from './object-id.ts';
 import type { RefName } from './ref-name.ts';
 
 /** There is no such repository, or the caller may not see it: the two are never told apart. */
@@ -63,5 +63,14 @@ export class CorruptObject extends Error {
   constructor(id: ObjectId, problem: string, options?: ErrorOptions) {
     super(`object ${id}: ${problem}`, options);
     this.id = id;
+  }
+}
+
+/** An object of another kind than it was to be: a tag may point to anything. */
+export class UnexpectedKind extends CorruptObject {
+  readonly kind: ObjectKind;
+  constructor(id: ObjectId, facts: { kind: ObjectKind; expected: ObjectKind }) {
+    super(id, `it is a ${facts.kind}, not a ${facts.expected}`);
+    this.kind = facts.kind;
   }
 }

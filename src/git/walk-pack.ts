@@ -1,6 +1,6 @@
 /** What lies in a pack that a server sent: a commit, and the files below it. */
 import { type Commit, parseCommit } from './commit.ts';
-import { CorruptObject, GitUnavailable } from './errors.ts';
+import { GitUnavailable, UnexpectedKind } from './errors.ts';
 import { emptyTree, type ObjectId, type ObjectKind } from './object-id.ts';
 import { parseTree, type TreeEntry } from './parse-tree.ts';
 import type { ReadPack } from './read-pack.ts';
@@ -11,7 +11,7 @@ export function contentOf(pack: ReadPack, id: ObjectId, kind: ObjectKind): Buffe
   const object = pack.get(id);
   if (object === undefined && id === emptyTree) return Buffer.alloc(0);
   if (object === undefined) throw new GitUnavailable(`the server left out the ${kind} ${id}`);
-  if (object.kind !== kind) throw new CorruptObject(id, `it is a ${object.kind}, not a ${kind}`);
+  if (object.kind !== kind) throw new UnexpectedKind(id, { kind: object.kind, expected: kind });
   return object.content();
 }
 

@@ -1,6 +1,8 @@
 /** Files of commits, kept by commit and path: neither ever changes. */
+import { UnexpectedKind } from '../git/errors.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import type { CommitFiles as Files, Remote } from '../git/remote.ts';
+import { NotFound } from './errors.ts';
 import type { Place } from './place-module.ts';
 import { SharedCache } from './shared-cache.ts';
 
@@ -18,7 +20,7 @@ const maxBytes = 32 * 2 ** 20;
 export class CommitFiles {
   readonly #files = new SharedCache<Files>({ maxBytes, bytesOf });
 
-  /** The commit and what its tree holds at `paths`; throws as Remote.files. */
+  /** The commit and what its tree holds at `paths`. Throws NotFound where a tag points to something else than a commit, and as Remote.files. */
   get(
     { place, remote }: ReadableRepository,
     commit: ObjectId,
@@ -26,8 +28,16 @@ export class CommitFiles {
     signal: AbortSignal,
   ): Promise<Files> {
     const key = [place.owner, place.repo, commit, ...paths].join('\n');
-    return this.#files.get(key, shared => remote.files(commit, paths, shared), signal);
+    return this.#files.get(key, shared => remote.files(commit, paths, shared).catch(noCommit), signal);
   }
+}
+
+function noCommit(error: unknown): never {
+  if (!(error instanceof UnexpectedKind)) throw error;
+  throw new NotFound(`a tag of the repository points to a ${error.kind}, not to a commit`, {
+    dependsOnCaller: true,
+    cause: error,
+  });
 }
 
 function bytesOf({ commit, files }: Files): number {

@@ -69,7 +69,8 @@ export class ModuleReader {
       const version = question.query;
       if (!isVersion(version)) throw absent(open, `${version} is no version, and uploads are asked for by version`);
       const commit = commitOfVersion(open.refs, open.place, open.module, version);
-      if (commit === undefined) throw absent(open, `${open.module} has no version ${version} here`);
+      if (commit === undefined)
+        throw absent(open, `${open.module}@${version}: invalid version: unknown revision ${version}`);
       return this.#contents.get({ ...open, version, commit }, question.file, signal);
     }
     const versions = moduleVersions(open.refs, open.place, open.module);

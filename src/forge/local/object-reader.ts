@@ -1,7 +1,7 @@
 /** Objects of a bare repository, read by isomorphic-git, each checked against its id: it checks packs as a whole and trusts their index. */
 import git from 'isomorphic-git';
 import { LRUCache } from 'lru-cache';
-import { CorruptObject, GitUnavailable, ObjectMissing } from '../../git/errors.ts';
+import { CorruptObject, GitUnavailable, ObjectMissing, UnexpectedKind } from '../../git/errors.ts';
 import { hashObject, isObjectId, type ObjectId, type ObjectKind } from '../../git/object-id.ts';
 import { findInPackIndex, kindOfPackEntry } from '../../git/pack.ts';
 import { type FileSystem, ifThere, namesIn, systemErrorCode } from './file-system.ts';
@@ -40,7 +40,7 @@ export function createObjectReader(fs: FileSystem, gitdir: string): ObjectReader
     read,
     async readKind(kind, id) {
       const object = await read(id);
-      if (object.kind !== kind) throw new CorruptObject(id, `is a ${object.kind}, not a ${kind}`);
+      if (object.kind !== kind) throw new UnexpectedKind(id, { kind: object.kind, expected: kind });
       return object.content;
     },
   };
