@@ -34,7 +34,7 @@ export class CommitFiles {
 
 function noCommit(error: unknown): never {
   if (!(error instanceof UnexpectedKind)) throw error;
-  throw new NotFound(`a tag of the repository points to a ${error.kind}, not to a commit`, {
+  throw new NotFound(`unknown revision: a tag of the repository points to a ${error.kind}, not to a commit`, {
     dependsOnCaller: true,
     cause: error,
   });

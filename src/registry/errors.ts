@@ -82,4 +82,7 @@ export class DamagedRecord extends Error {
 /** A version that people pushed, of which no module zip can be made. */
 export class UnservableVersion extends Error {
   override readonly name = 'UnservableVersion';
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`no module zip can be made of this version: ${reason}`, options);
+  }
 }

@@ -15,6 +15,8 @@ const maxBytes = 128 * 2 ** 20;
 
 export class Histories {
   readonly #graphs = new SharedCache<CommitGraph>({ maxBytes, bytesOf: graph => (graph.size + 1) * commitBytes });
+  /** What tags point to that is no commit: asked for once, or each new ref would bring it again. */
+  readonly #others = new LRUCache<ObjectId, true>({ max: 10_000 });
   /** The key of each repository's newest graph. */
   readonly #newest = new LRUCache<string, { readonly key: string; readonly tips: readonly ObjectId[] }>({
     max: 10_000,
@@ -29,13 +31,15 @@ export class Histories {
     const grow = async (shared: AbortSignal): Promise<CommitGraph> => {
       const newest = this.#newest.get(name);
       const known = (newest && this.#graphs.peek(newest.key)) ?? new CommitGraph(new Map());
-      const missing = tips.filter(tip => !known.has(tip));
+      const missing = tips.filter(tip => !known.has(tip) && !this.#others.has(tip));
       const commits =
         missing.length === 0
           ? []
           : await remote.history({ tips: missing, known: known.size > 0 && newest ? newest.tips : [], signal: shared });
       this.#newest.set(name, { key, tips });
-      return known.grownTo(tips, commits);
+      const grown = known.grownTo(tips, commits);
+      for (const tip of missing) if (!grown.has(tip)) this.#others.set(tip, true);
+      return grown;
     };
     return this.#graphs.get(key, grow, signal);
   }

@@ -3,6 +3,7 @@ import { type Attributes, readAttributes } from '../git/attributes.ts';
 import type { SnapshotFile } from '../git/remote.ts';
 import { UnknownEncoding } from '../git/working-tree-encoding.ts';
 import { toWorktreeContent } from '../git/worktree-content.ts';
+import { quoteGo } from '../gomod/go-mod-syntax.ts';
 import type { ModuleDirectory } from '../gomod/module-directory.ts';
 import { checkModuleFiles, maxZipBytes } from '../gomod/zip-rules.ts';
 import { readDependencyGoMod } from './dependency-go-mod.ts';
@@ -34,7 +35,7 @@ export async function* sourceFiles(
   });
   const { valid, invalid } = checkModuleFiles(inModule, { goVersion: readDependencyGoMod(goMod)?.go });
   const [problem] = invalid;
-  if (problem !== undefined) throw new UnservableVersion(`${problem.path}: ${problem.reason}`);
+  if (problem !== undefined) throw new UnservableVersion(`${quoteGo(problem.path)}: ${problem.reason}`);
 
   let bytes = 0;
   const limited = (file: ModuleFile): ModuleFile => {
@@ -56,6 +57,6 @@ function convert({ path, id, mode, content }: SnapshotFile, attributes: Attribut
     return toWorktreeContent({ id, content }, attributes.of(path));
   } catch (error) {
     if (!(error instanceof UnknownEncoding)) throw error;
-    throw new UnservableVersion(`${path}: ${error.message}`, { cause: error });
+    throw new UnservableVersion(`${quoteGo(path)}: ${error.message}`, { cause: error });
   }
 }

@@ -180,7 +180,7 @@ const matchCases: readonly MatchCase[] = [
     name: 'macros stand for settings, and for other macros',
     files: '[attr]one eol=crlf\n[attr]two one text\nx one\ny two\nz one=1\nw -one',
     crlf: ['x', 'y'],
-    lf: ['z', 'w'],
+    lf: ['z', 'w', 'aone'],
   },
   {
     name: 'a macro may be defined below its use, and again',

@@ -126,7 +126,7 @@ describe('Registry', () => {
       assert.match((await read('go.acme.dev/lib', 'v1.0.0', 'mod')).toString(), /module/);
       await assert.rejects(read('go.acme.dev/lib', 'v1.0.0', 'zip'), (error: unknown) => {
         assert.ok(error instanceof UnservableVersion);
-        assert.match(error.message, /what\?\.txt: .*invalid char/);
+        assert.match(error.message, /what\?\.txt": .*invalid char/);
         return true;
       });
     });

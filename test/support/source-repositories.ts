@@ -2,66 +2,11 @@
  * Repositories as people push them, one for each thing that `go` looks at when it reads a module from git, and what to ask of each.
  * Queries are separated by white space; what `fillIds` fills in stands for commits: `<b/12>`, `v1.2.4-0.<b/time>-<b/12>`.
  */
-import { annotated, type FileShape, type RepositoryShape } from './make-bare-repository.ts';
+import { annotated } from './make-bare-repository.ts';
+import { goMod, moduleAt, type SourceRepository, withoutGoMod } from './source-repository.ts';
+import { sourceRepositoryContents } from './source-repository-contents.ts';
 
-export interface SourceRepository extends RepositoryShape {
-  /** By what follows the root path: '' is the module at the root, `/sub/v2` one below. */
-  readonly modules: Readonly<Record<string, string>>;
-}
-
-type Files = Readonly<Record<string, FileShape>>;
-
-const goMod = (path: string, lines = 'go 1.21') => `module ${path}\n\n${lines}\n`;
-
-/** A module in the folder `directory`, which ends with a slash. */
-const moduleAt = (path: string, directory = '', lines?: string): Files => ({
-  [`${directory}go.mod`]: goMod(path, lines),
-  [`${directory}lib.go`]: 'package lib\n',
-});
-
-const untouchedGo: Files = { 'lib.go': 'package lib\n' };
-
-/** Names that a zip may not hold, or only just may, in a module each. */
-const fileNames: Readonly<Record<string, readonly string[]>> = {
-  colon: ['a:b.txt'],
-  reserved: ['aux.txt'],
-  dot: ['dot.'],
-  tilde: ['abcdef~1.txt'],
-  quote: ["it's.txt"],
-  control: ['a\u0001b'],
-  folded: ['A.txt', 'a.txt'],
-  folders: ['Dir/x.txt', 'dir/y.txt'],
-  decomposed: ['e\u0301.txt', '\u00E9.txt'],
-  upper: ['inner/GO.MOD'],
-  punctuation: ['!#$%&()+,-.=@[]^_{}~ .txt', 'a~b'],
-};
-
-/** What .gitattributes wants texts in, and a text in UTF-8 for each. */
-const encodings: readonly (readonly [encoding: string, text: string | Buffer])[] = [
-  ['UTF-16', 'héllo 😀\n'],
-  ['utf-16le', 'héllo 😀\r\n\n'],
-  ['UTF-16BE', 'héllo 😀\n'],
-  ['UTF-16LE-BOM', 'héllo 😀\n'],
-  ['UTF-16BE-BOM', 'héllo 😀\n'],
-  ['UTF16', 'héllo 😀\n'],
-  ['UTF-16LE', '\uFEFFhéllo\n'],
-  ['UTF-16', ''],
-  ['UTF-16LE', Buffer.from([0x61, 0xff, 0xfe, 0x0a])],
-  ['UTF-16LE', Buffer.from([0xed, 0xa0, 0x80, 0x0a])],
-  ['UTF-32', 'héllo 😀\n'],
-  ['UTF-32LE', 'héllo 😀\n'],
-  ['UTF-32BE', 'héllo 😀\n'],
-  ['UTF-8', 'héllo\n'],
-  ['ISO-8859-1', 'héllo\n'],
-  ['ISO-8859-1', 'こんにちは\n'],
-  ['latin1', 'héllo\n'],
-  ['ISO-8859-15', 'héllo €\n'],
-  ['windows-1252', 'héllo € “x”\n'],
-  ['KOI8-R', 'привет\n'],
-  ['US-ASCII', 'hello\n'],
-];
-
-const kinds: Readonly<Record<string, SourceRepository>> = {
+const versionsAndRefs: Readonly<Record<string, SourceRepository>> = {
   'git.acme.dev/tags': {
     commits: {
       one: { files: moduleAt('git.acme.dev/tags') },
@@ -252,7 +197,7 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
   },
   'git.acme.dev/incompatible': {
     commits: {
-      one: { files: untouchedGo },
+      one: { files: withoutGoMod },
       two: {},
       three: {},
       four: { files: { 'v4/go.mod': goMod('git.acme.dev/incompatible/v4'), 'v4/lib.go': 'package lib\n' } },
@@ -281,7 +226,7 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
   },
   'git.acme.dev/incompatible-ended': {
     commits: {
-      one: { files: untouchedGo },
+      one: { files: withoutGoMod },
       two: {},
       three: { files: { 'go.mod': goMod('git.acme.dev/incompatible-ended') } },
       four: {},
@@ -291,7 +236,7 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
     modules: { '': 'v2.0.0 v2.0.0+incompatible v1.1.0 v1.0.0 latest main v2 <two>' },
   },
   'git.acme.dev/incompatible-only': {
-    commits: { one: { files: untouchedGo }, two: {} },
+    commits: { one: { files: withoutGoMod }, two: {} },
     branches: { main: 'two' },
     tags: { 'v2.0.0-rc.1': 'one', 'v3.1.0-rc.1': 'one' },
     modules: { '': 'latest main v2.0.0-rc.1 v2.0.0-rc.1+incompatible v3 <two/12>' },
@@ -300,7 +245,7 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
   // gopkg.in, where the major version is part of the last element.
   'gopkg.in/yaml.v2': {
     commits: {
-      one: { files: untouchedGo },
+      one: { files: withoutGoMod },
       two: {},
       three: { files: { 'go.mod': goMod('gopkg.in/yaml.v2') } },
       four: { files: { 'go.mod': goMod('gopkg.in/yaml.v3') } },
@@ -323,7 +268,7 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
     },
   },
   'gopkg.in/check.v1': {
-    commits: { one: { files: untouchedGo }, two: {}, three: {} },
+    commits: { one: { files: withoutGoMod }, two: {}, three: {} },
     branches: { v1: 'three' },
     head: 'v1',
     tags: { 'v0.9.0': 'one', 'v1.0.0': 'two', 'v2.0.0': 'three' },
@@ -332,7 +277,7 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
     },
   },
   'gopkg.in/x.v3-unstable': {
-    commits: { one: { files: untouchedGo }, two: {} },
+    commits: { one: { files: withoutGoMod }, two: {} },
     branches: { main: 'two' },
     tags: { 'v3.0.0': 'one', 'v2.0.0': 'one' },
     modules: { '': 'latest main v3.0.0 <one> v3.0.0-<two/time>-<two/12>' },
@@ -532,188 +477,6 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
     },
   },
 
-  // What goes into a zip, and what makes it impossible.
-  'git.acme.dev/vendored': {
-    commits: {
-      old: {
-        files: {
-          ...moduleAt('git.acme.dev/vendored'),
-          'vendor/modules.txt': '# example.com/x v1.0.0\n',
-          'vendor/file.txt': 'directly in vendor\n',
-          'vendor/example.com/x/x.go': 'package x\n',
-          'cmd/vendor/y/y.go': 'package y\n',
-          'cmd/vendor/direct.go': 'package direct\n',
-          'cmd/vendor.go': 'package main\n',
-          'vendored/z.go': 'package z\n',
-          'testdata/vendor/t/t.txt': 't\n',
-          'link.go': { symlink: 'lib.go' },
-          folder: { symlink: 'vendored' },
-          submodule: { submodule: '2'.repeat(40) },
-          '.gitmodules': '[submodule "submodule"]\n\tpath = submodule\n\turl = https://example.com/x.git\n',
-          'run.sh': { executable: '#!/bin/sh\n' },
-          'empty.txt': '',
-          'with space.txt': 'x\n',
-          'ünïcode/файл.txt': 'x\n',
-          '.hidden/.file': 'x\n',
-          '.github/workflows/ci.yml': 'on: push\n',
-          'bytes.bin': Buffer.from([0, 255, 13, 10, 13, 128]),
-          ...moduleAt('git.acme.dev/vendored/below', 'below/'),
-          'below/more/more.go': 'package more\n',
-          'looks/go.mod': { symlink: '../go.mod' },
-          'looks/looks.go': 'package looks\n',
-          'folder-mod/go.mod/file.txt': 'x\n',
-          'upper/GO.MOD/file.txt': 'x\n',
-        },
-      },
-      new: { files: { 'go.mod': goMod('git.acme.dev/vendored', 'go 1.24') } },
-      bare: { files: { 'go.mod': null } },
-    },
-    branches: { main: 'new' },
-    tags: { 'v1.0.0': 'old', 'v1.1.0': 'new', 'v0.9.0': 'bare', 'below/v0.1.0': 'old', 'looks/v0.1.0': 'old' },
-    modules: { '': 'v1.0.0 v1.1.0 v0.9.0 latest', '/below': 'v0.1.0', '/looks': 'v0.1.0' },
-  },
-  'git.acme.dev/names': {
-    commits: {
-      one: {
-        files: Object.fromEntries(
-          Object.entries(fileNames).flatMap(([name, files]) => [
-            [`${name}/go.mod`, goMod(`git.acme.dev/names/${name}`)],
-            ...files.map(file => [`${name}/${file}`, 'x\n']),
-          ]),
-        ),
-      },
-    },
-    branches: { main: 'one' },
-    modules: Object.fromEntries(Object.keys(fileNames).map(name => [`/${name}`, 'main'])),
-  },
-  'git.acme.dev/attributes': {
-    commits: {
-      one: {
-        files: {
-          ...moduleAt('git.acme.dev/attributes'),
-          '.gitattributes': [
-            '[attr]windows text eol=crlf',
-            '[attr]plain -text -ident',
-            '* text=auto',
-            '*.go text eol=lf',
-            '*.bat text eol=crlf',
-            '*.win windows',
-            '*.plain plain',
-            '*.dat -text',
-            '*.unset !text eol=crlf',
-            '*.bin binary',
-            '*.id ident',
-            '*.both ident eol=crlf',
-            '*.crlf crlf',
-            '*.nocrlf -crlf',
-            '*.incrlf crlf=input',
-            '*.autoeol text=auto eol=crlf',
-            '*.eol eol=crlf',
-            '*.u16be text working-tree-encoding=UTF-16BE eol=crlf',
-            'ignored.txt export-ignore',
-            'ignored/ export-ignore',
-            'subst.txt export-subst',
-            '*.lfs filter=lfs diff=lfs merge=lfs -text',
-            'LICENSE eol=crlf',
-            'sub/LICENSE -text',
-            '"with space.txt" eol=crlf',
-            '/anchored.txt eol=crlf',
-            'sub/**/deep.txt eol=crlf',
-            'caf[eé].txt eol=crlf',
-            '# comment.txt eol=crlf',
-            '!negated.txt eol=crlf',
-            '',
-          ].join('\n'),
-          LICENSE: 'line\nline\n',
-          'auto.txt': 'one\ntwo\r\nthree\n',
-          'crlf.txt': 'one\r\ntwo\r\n',
-          'code.go': 'package lib\r\n',
-          ...Object.fromEntries(
-            ['bat', 'win', 'plain', 'dat', 'unset', 'bin', 'crlf', 'nocrlf', 'incrlf', 'autoeol', 'eol'].flatMap(
-              extension => [
-                [`lf.${extension}`, 'one\ntwo\n$Id$\n'],
-                [`mixed.${extension}`, 'one\ntwo\r\n$Id$\nlone\rend'],
-                [`zero.${extension}`, 'one\ntwo\0\n'],
-              ],
-            ),
-          ),
-          'id.id': '$Id$ and $Id: old $ and $Id:$ and $Identity$ and $Id\n$ $Id: a b $ $Id$',
-          'id.both': 'one\n$Id$\n',
-          'id.go': '// $Id$\n',
-          'text.u16be': 'one\ntwo\r\n$Id$\n',
-          'ignored.txt': 'still here\n',
-          'ignored/file.txt': 'still here\n',
-          'subst.txt': '$Format:%H$\n',
-          'pointer.lfs': 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n',
-          'with space.txt': 'a\nb\n',
-          'anchored.txt': 'a\nb\n',
-          'café.txt': 'a\nb\n',
-          '!negated.txt': 'a\nb\n',
-          ...moduleAt('git.acme.dev/attributes/sub', 'sub/'),
-          'sub/.gitattributes':
-            '[attr]nested eol=crlf\n*.nested nested\n*.bat -text\nlocal.txt eol=crlf\n/here.txt eol=crlf\n',
-          'sub/lf.bat': 'a\nb\n',
-          'sub/lf.win': 'a\nb\n',
-          'sub/local.txt': 'a\nb\n',
-          'sub/here.txt': 'a\nb\n',
-          'sub/x.nested': 'a\nb\n',
-          'sub/anchored.txt': 'a\nb\n',
-          'sub/a/b/deep.txt': 'a\nb\n',
-          'sub/a/here.txt': 'a\nb\n',
-          'sub/a/.gitattributes': 'local.txt !eol text\n',
-          'sub/a/local.txt': 'a\nb\n',
-          'sub/ignored.txt': 'a\nb\n',
-          'linked/.gitattributes': { symlink: '../sub/.gitattributes' },
-          'linked/local.txt': 'a\nb\n',
-        },
-      },
-      two: {
-        files: {
-          '.gitattributes': '* eol=crlf ident\n',
-          'go.mod': `${goMod('git.acme.dev/attributes')}// $Id$\n`,
-          LICENSE: 'a\n$Id$\n',
-        },
-      },
-      three: { files: { '.gitattributes': '* text=auto eol=crlf\n* export-ignore export-subst\n' } },
-      four: {
-        files: {
-          '.gitattributes': 'sub/** -text\n*.txt text=input\n*.bat crlf=input eol=crlf\n',
-        },
-      },
-    },
-    branches: { main: 'four' },
-    tags: {
-      'v1.0.0': 'one',
-      'v1.1.0': 'two',
-      'v1.2.0': 'three',
-      'v1.3.0': 'four',
-      'sub/v1.0.0': 'one',
-      'sub/v1.1.0': 'two',
-      'sub/v1.3.0': 'four',
-    },
-    modules: { '': 'v1.0.0 v1.1.0 v1.2.0 v1.3.0 latest', '/sub': 'v1.0.0 v1.1.0 v1.3.0 latest' },
-  },
-
-  'git.acme.dev/encodings': {
-    commits: {
-      one: {
-        files: {
-          ...moduleAt('git.acme.dev/encodings'),
-          '.gitattributes': encodings.map(([name], i) => `${i}.txt text working-tree-encoding=${name}\n`).join(''),
-          ...Object.fromEntries(encodings.map(([, text], i) => [`${i}.txt`, text])),
-          ...moduleAt('git.acme.dev/encodings/japanese', 'japanese/'),
-          'japanese/.gitattributes': '*.txt text working-tree-encoding=SHIFT-JIS\n',
-          'japanese/text.txt': 'こんにちは\n',
-          ...moduleAt('git.acme.dev/encodings/unknown', 'unknown/'),
-          'unknown/.gitattributes': '*.txt text working-tree-encoding=no-such-encoding\n',
-          'unknown/text.txt': 'héllo\n',
-        },
-      },
-    },
-    branches: { main: 'one' },
-    modules: { '': 'main', '/japanese': 'main', '/unknown': 'main' },
-  },
-
   // Names of refs that can be taken for something else.
   'git.acme.dev/odd-tags': {
     commits: {
@@ -806,7 +569,7 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
     modules: { '': 'v1.0.0 main latest' },
   },
   'git.acme.dev/no-go-mod': {
-    commits: { one: { files: untouchedGo }, two: { files: { 'sub/x.go': 'package sub\n' } } },
+    commits: { one: { files: withoutGoMod }, two: { files: { 'sub/x.go': 'package sub\n' } } },
     branches: { 'trunk/übung': 'two' },
     head: 'trunk/übung',
     modules: { '': 'latest HEAD main <one> v1', '/sub': 'latest', '/v2': 'latest <one>' },
@@ -841,4 +604,7 @@ const kinds: Readonly<Record<string, SourceRepository>> = {
   },
 };
 
-export const sourceRepositories: ReadonlyMap<string, SourceRepository> = new Map(Object.entries(kinds));
+/** By the module path of the root. */
+export const sourceRepositories: ReadonlyMap<string, SourceRepository> = new Map(
+  Object.entries({ ...versionsAndRefs, ...sourceRepositoryContents }),
+);
