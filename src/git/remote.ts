@@ -14,8 +14,8 @@ export interface Ref {
 export interface Refs {
   /** Refs under the prefixes asked for, by full name. */
   readonly byName: ReadonlyMap<RefName, Ref>;
-  /** The branch that HEAD names, whether it exists yet or not. */
-  readonly head: RefName | undefined;
+  /** The branch that HEAD names, whether it exists yet or not, or the commit, where it names one by its id. */
+  readonly head: RefName | ObjectId | undefined;
 }
 
 /** One step of a push: `from` is what the ref must be now (undefined: absent), `to` what it becomes (undefined: deleted). */

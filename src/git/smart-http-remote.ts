@@ -226,7 +226,7 @@ function unavailable(error: unknown, doing: string): unknown {
 /** gitprotocol-v2(5), "ls-refs". */
 async function readRefs(packets: Packets, prefixes: readonly string[]): Promise<Refs> {
   const byName = new Map<RefName, Ref>();
-  let head: RefName | undefined;
+  let head: Refs['head'];
   for (;;) {
     const { kind, text } = await nextLine(packets);
     if (kind === 'flush') return { byName, head };
@@ -234,7 +234,8 @@ async function readRefs(packets: Packets, prefixes: readonly string[]): Promise<
     const attribute = (key: string) => attributes.find(text => text.startsWith(key))?.slice(key.length);
     if (name === 'HEAD') {
       const target = attribute('symref-target:');
-      if (target !== undefined && isRefName(target)) head = target;
+      const named = target ?? id;
+      if (isRefName(named) || isObjectId(named)) head = named;
       continue;
     }
     const peeled = attribute('peeled:');

@@ -45,7 +45,9 @@ export function checkPathRules(rules: readonly PathRule[], owners: readonly stri
   const problems: string[] = [];
   const served = new Set(owners.map(owner => owner.toLowerCase()));
   for (const [i, rule] of rules.entries()) {
-    if (!isModulePath(fillPattern(rule.path, 'x'))) problems.push(`no module path can match ${rule.text}`);
+    // `{repo}` may stand for `yaml.v3` as well.
+    if (!['x', 'x.v1'].some(name => isModulePath(fillPattern(rule.path, name))))
+      problems.push(`no module path can match ${rule.text}`);
     if (splitPathVersion(fillPattern(rule.path, 'x'))?.pathMajor.startsWith('/'))
       problems.push(
         `the path of ${rule.text} ends in a major version, which belongs to the module and not to the rule`,

@@ -1,5 +1,5 @@
 /** What the refs of a source repository say of a module, without a look at any commit. cmd/go/internal/modfetch (coderepo.go) */
-import type { ObjectId } from '../git/object-id.ts';
+import { isObjectId, type ObjectId } from '../git/object-id.ts';
 import type { Refs } from '../git/remote.ts';
 import type { ModuleLocation } from '../gomod/module-directory.ts';
 import { type ModulePath, splitPathVersion } from '../gomod/module-path.ts';
@@ -8,7 +8,6 @@ import { canonicalTag } from '../gomod/query.ts';
 import { compareSemver, isSemver } from '../gomod/semver.ts';
 import { isVersion, type Version } from '../gomod/version.ts';
 import type { ReadableRepository } from './commit-files.ts';
-import { pointedAt } from './module-versions.ts';
 import { sourceTagOf } from './place-module.ts';
 
 export interface SourceModule extends ReadableRepository {
@@ -60,8 +59,12 @@ export function revisionOf(source: SourceModule, asked: string): string {
   return sourceTagOf(source.place, asked);
 }
 
-/** The commit of the default branch; undefined where that has none. */
-export const headOf = (refs: Refs): ObjectId | undefined => refs.head && pointedAt(refs, refs.head);
+/** The commit that HEAD names, by its branch as a rule; undefined where there is none yet. */
+export function headOf({ head, byName }: Refs): ObjectId | undefined {
+  if (head === undefined || isObjectId(head)) return head;
+  const branch = byName.get(head);
+  return branch && (branch.peeled ?? branch.id);
+}
 
 /** All tags of the repository and the commits that they point to, in the order of their names. */
 export function allTags(refs: Refs): { readonly tag: string; readonly commit: ObjectId }[] {

@@ -31,23 +31,25 @@ export async function* sourceFiles(
   const inModule = all.flatMap(file => {
     if (file.mode === '160000' || !file.path.startsWith(prefix)) return [];
     const mode = Number.parseInt(file.mode, 8);
-    return [{ path: file.path.slice(prefix.length), bytes: file.content.byteLength, mode, file }];
+    const path = file.path.slice(prefix.length);
+    return [{ path, bytes: file.content.byteLength, mode, content: () => convert(file, attributes) }];
   });
+  // Where the folder has none, the root's is taken: past the archive, hence as it lies in the repository and always as a plain file.
+  const license = all.find(file => file.path === 'LICENSE' && file.mode !== '160000');
+  if (license !== undefined && !inModule.some(({ path }) => path === 'LICENSE')) {
+    const { content } = license;
+    inModule.push({ path: 'LICENSE', bytes: content.byteLength, mode: 0o100644, content: () => content });
+  }
   const { valid, invalid } = checkModuleFiles(inModule, { goVersion: readDependencyGoMod(goMod)?.go });
   const [problem] = invalid;
   if (problem !== undefined) throw new UnservableVersion(`${quoteGo(problem.path)}: ${problem.reason}`);
 
   let bytes = 0;
-  const limited = (file: ModuleFile): ModuleFile => {
+  for (const { path, content } of valid) {
+    const file = { path, content: content() };
     bytes += file.content.byteLength;
     if (bytes > maxZipBytes) throw new UnservableVersion(`the files are larger than ${maxZipBytes} bytes`);
-    return file;
-  };
-  for (const { path, file } of valid) yield limited({ path, content: convert(file, attributes) });
-  // Only where the folder has nothing of that name, and as it lies in the repository: go reads it past the archive.
-  const license = all.find(file => file.path === 'LICENSE' && file.mode !== '160000');
-  if (prefix !== '' && license !== undefined && !inModule.some(({ path }) => path === 'LICENSE')) {
-    yield limited({ path: 'LICENSE', content: license.content });
+    yield file;
   }
 }
 

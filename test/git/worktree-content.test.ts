@@ -35,6 +35,7 @@ const cases: readonly ContentCase[] = [
     content: '\na\n\r\nb\rc\n',
     expected: '\r\na\r\n\r\nb\rc\r\n',
   },
+  { name: 'eol=crlf has nothing to do where all is CRLF', settings: 'eol=crlf', content: 'a\r\nb\r' },
   {
     name: 'eol=crlf converts what is no text as well',
     settings: 'eol=crlf',

@@ -41,6 +41,7 @@ describe('checkPathRules', () => {
   it('refuses a path with a major version, which no module could match', () => {
     assert.match(problemsOf(['a.dev/tools/v2=acme/tools'])[0] ?? '', /ends in a major version/);
     assert.deepEqual(problemsOf(['gopkg.in/{repo}.v2=acme/{repo}-v2']), []);
+    assert.deepEqual(problemsOf(['gopkg.in/{repo}=acme/gopkg.{repo}']), []);
   });
 
   it('refuses one module path for two rules', () => {

@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { GitUnavailable } from '../../git/errors.ts';
 import { parseGitConfig } from '../../git/git-config.ts';
+import { isObjectId, type ObjectId } from '../../git/object-id.ts';
 import { isRefName, type RefName } from '../../git/ref-name.ts';
 import { type FileSystem, ifThere, makeDirectory, syncDirectory, writeNewFile } from './file-system.ts';
 
 export interface BareRepository {
-  /** The branch that HEAD names; undefined where HEAD names a commit. */
-  readonly head: RefName | undefined;
+  /** What HEAD names: a branch, or a commit. */
+  readonly head: RefName | ObjectId | undefined;
 }
 
 /** Git's own sign, git-daemon(1), that a repository may be read by anyone. */
@@ -71,6 +72,6 @@ export async function openBareRepository(fs: FileSystem, gitdir: string): Promis
   if (obstacles.length > 0) {
     throw new GitUnavailable(`cannot read the repository: ${obstacles.join(', ')}`, { cause: new Error(gitdir) });
   }
-  const name = /^ref:\s*(\S+)/.exec(head.toString('utf8'))?.[1] ?? '';
-  return { head: isRefName(name) ? name : undefined };
+  const [, name = ''] = /^(?:ref:)?\s*(\S+)/.exec(head.toString('utf8')) ?? [];
+  return { head: isRefName(name) || isObjectId(name) ? name : undefined };
 }
