@@ -14,6 +14,7 @@ import { parseRefName } from '../../src/git/ref-name.ts';
 import { parseModulePath } from '../../src/gomod/module-path.ts';
 import { parseVersion } from '../../src/gomod/version.ts';
 import { HashMismatch, NotAllowed, NotFound, PublishConflict, UnservableVersion } from '../../src/registry/errors.ts';
+import { makeMarker, markerRef } from '../../src/registry/marker.ts';
 import { parsePathRule } from '../../src/registry/path-rule.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { moduleZip } from '../support/module-zip.ts';
@@ -136,6 +137,15 @@ describe('Registry', () => {
       await pushCommit('refs/tags/sub/v1.0.0', { 'sub/go.mod': 'module go.acme.dev/lib/sub\n' });
       await setTimeout(5);
       assert.equal(await list('go.acme.dev/lib/sub'), 'v1.0.0\n');
+    });
+
+    it('is written to once its owner has pushed the marker of the very path', async () => {
+      const marker = makeMarker('go.acme.dev/lib');
+      const updates = [{ name: markerRef, from: undefined, to: marker.id }];
+      await repository().push({ objects: [packObject('tree', Buffer.alloc(0)), marker], updates, signal });
+      await publish('go.acme.dev/lib', 'v1.0.0');
+      assert.equal(await list('go.acme.dev/lib'), 'v1.0.0\n');
+      await assert.rejects(read('go.acme.dev/lib', 'trunk', 'info'), NotFound);
     });
 
     it('serves what was uploaded while it was managed, by its very tag', async () => {
