@@ -136,6 +136,9 @@ function compilePattern(pattern: string): Rule['matches'] | undefined {
 function compileGlob(glob: string): Rule['matches'] {
   const [literal = ''] = /^[^*?[\\]*/.exec(glob) ?? [];
   if (literal === glob) return path => path === glob;
+  // Most patterns are `*` or `*.txt`.
+  const [, suffix] = /^\*([^*?[\\/]*)$/.exec(glob) ?? [];
+  if (suffix !== undefined) return path => path.endsWith(suffix) && !path.includes('/');
   // `**` after a literal counts as the beginning of a pattern: git before 2.52 does so.
   const matches = compileWildmatch(glob.slice(literal.length));
   return path => path.startsWith(literal) && matches(path.slice(literal.length));

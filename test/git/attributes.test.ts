@@ -45,7 +45,12 @@ const matchCases: readonly MatchCase[] = [
     crlf: ['a/x', 'y'],
     lf: ['x', 'b/a/x', 'a/y'],
   },
-  { name: 'a star stays within a part of the path', files: 'a/*.txt eol=crlf', crlf: ['a/x.txt'], lf: ['a/b/x.txt'] },
+  {
+    name: 'a star stays within a part of the path',
+    files: 'a/*.txt eol=crlf\n/*.c eol=crlf\n/b/* eol=crlf',
+    crlf: ['a/x.txt', 'x.c', 'b/x'],
+    lf: ['a/b/x.txt', 'a/x.c', 'b/c/x'],
+  },
   {
     name: 'two stars are any number of directories, none too',
     files: 'a/**/x eol=crlf',

@@ -1,10 +1,11 @@
 /** `git archive` as the go command runs it in direct mode: cmd/go/internal/modfetch/codehost/git.go, ReadZip and ensureGitAttributes. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { fromBufferPromise } from 'yauzl';
 import type { ObjectId } from '../../src/git/object-id.ts';
 import { writePack } from '../../src/git/pack.ts';
 import type { PackedObject } from '../../src/git/packed-object.ts';
-import { inflateEntry, readZip } from '../../src/zip/read-zip.ts';
 import { gitBytes } from './git-bytes.ts';
 
 const archive = ['-c', 'core.autocrlf=input', '-c', 'core.eol=lf', 'archive', '--format=zip', '--prefix=prefix/'];
@@ -20,10 +21,13 @@ export async function makeGoRepository(gitdir: string, objects: Iterable<PackedO
 
 /** The files of a commit's archive, or of one directory's, by path; throws where git fails. */
 export async function archiveAsGo(gitdir: string, commit: ObjectId, ...subdir: string[]): Promise<Map<string, Buffer>> {
-  const zip = gitBytes(gitdir, [...archive, '--end-of-options', commit, ...subdir]);
+  const archived = gitBytes(gitdir, [...archive, '--end-of-options', commit, ...subdir]);
+  // Names as they are: decoded, `\` would become `/`.
+  const zip = await fromBufferPromise(archived, { lazyEntries: true, decodeStrings: false });
   const files = new Map<string, Buffer>();
-  for (const entry of await readZip(zip)) {
-    if (!entry.isDirectory) files.set(entry.name.slice('prefix/'.length), (await inflateEntry(entry)).content);
+  for await (const entry of zip.eachEntry()) {
+    const name = entry.fileNameRaw.toString().slice('prefix/'.length);
+    if (!/(^|\/)$/.test(name)) files.set(name, await buffer(await zip.openReadStreamPromise(entry)));
   }
   return files;
 }
