@@ -74,3 +74,8 @@ export class UnexpectedKind extends CorruptObject {
     this.kind = facts.kind;
   }
 }
+
+/** What is read is no sound pack, or goes beyond the limits given. */
+export class CorruptPack extends Error {
+  override readonly name: string = 'CorruptPack';
+}

@@ -2,18 +2,19 @@
  * Reads packs as git sends them: gitformat-pack(5), version 2, with offset and reference deltas. No object leaves here
  * under an id that is not the SHA-1 of its content, and nothing is inflated beyond the size that the pack declares.
  */
-import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { inflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { inflate, inflateSync } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import { applyDelta, parseDeltaSizes } from './apply-delta.ts';
+import { type DeflatedBlob, type Digests, deflateBlob, deflateOf, digestObject } from './deflated-blob.ts';
+import { CorruptPack } from './errors.ts';
 import { hashObject, isObjectId, type ObjectId, type ObjectKind } from './object-id.ts';
 import { kindOfPackEntry } from './pack.ts';
+import { PackInput } from './pack-input.ts';
 
-/** What is read is no sound pack, or goes beyond the limits given. */
-export class CorruptPack extends Error {
-  override readonly name = 'CorruptPack';
-}
+/** What is there of the pack ends within an object. */
+class CutOff extends CorruptPack {}
 
 /** An object of a pack that was read. */
 export interface ReadObject {
@@ -21,8 +22,8 @@ export interface ReadObject {
   readonly kind: ObjectKind;
   /** Bytes of the content. */
   readonly size: number;
-  /** The content as the pack's own zlib stream (RFC 1950), a slice of the pack; undefined where it came as a delta. */
-  readonly zlib: Buffer | undefined;
+  /** Of a blob where it was asked for: a slice of the pack where it came whole, else compressed anew. */
+  readonly blob: DeflatedBlob | undefined;
   /** The content; inflated again on each call unless it was asked for shortly before. */
   content(): Buffer;
 }
@@ -34,74 +35,72 @@ export interface ReadPackOptions {
   readonly maxBytes: number;
   /** Most bytes of all its objects together, inflated; 2 GiB unless given. */
   readonly maxContentBytes?: number;
+  /** Whether blobs are to be had compressed, for a zip; they are made while each content is there to be checked. */
+  readonly deflateBlobs?: boolean;
   /** For thin packs: an object that deltas build on and that the pack does not hold; undefined where there is none. */
   readonly base?: (id: ObjectId) => Promise<{ kind: ObjectKind; content: Buffer } | undefined>;
   readonly signal: AbortSignal;
 }
 
-const headerBytes = 12;
 const trailerBytes = 20;
-/** An entry is at least its header and the zlib stream of nothing. */
-const minEntryBytes = 9;
+/** More than the head of an entry takes: its type and size, and the base of a delta. */
+const maxHeadBytes = 64;
 /** Deflate can't do better than this (zlib.net, "Technical Details"). */
 const maxInflation = 1032;
 /** Git itself writes no longer chains: OE_DEPTH_BITS in its pack-objects.h. */
 const maxDeltaDepth = 4095;
-const recentContentBytes = 32 * 2 ** 20;
+/** Git puts a delta near its base as a rule, so that this is enough to have most bases at hand. */
+const recentContentBytes = 4 * 2 ** 20;
 const defaultMaxContentBytes = 2 ** 31;
+/** Bytes. Below, handing the work to another thread takes longer than the work. */
+const largeBytes = 2 ** 20;
 /** For so long it may keep the process from anything else. */
-const turnMs = 10;
+const turnMs = 5;
 
-/** A delta in the pack: where its zlib stream begins, its size when inflated, and its base, by offset or by id. */
+/** A delta in the pack: where its entry begins, its zlib stream, its size when inflated, and its base, by offset or by id. */
 interface Delta {
   readonly offset: number;
-  readonly zlibAt: number;
+  readonly zlib: Buffer;
   readonly size: number;
   readonly base: number | ObjectId;
 }
 
 /** What the content of an object is made from. */
 type Source =
-  | { readonly kind: 'whole'; readonly zlibAt: number; readonly size: number }
+  | { readonly kind: 'whole'; readonly zlib: Buffer; readonly size: number }
   | { readonly kind: 'delta'; readonly delta: Delta; readonly base: Source; readonly depth: number }
   | { readonly kind: 'given'; readonly content: Buffer };
 
-/** An object that is known, and the deltas that build on it. */
-interface Base {
+/** An object that is known. */
+interface Known {
   readonly source: Source;
   readonly kind: ObjectKind;
+}
+
+/** The same with its content, and the deltas that build on it. */
+interface Base extends Known {
   readonly content: Buffer;
   readonly deltas: Delta[];
 }
 
-/** Reads a whole pack. Throws CorruptPack, what `source` and `base` throw, and the signal's reason. */
+/** Reads a whole pack, as it arrives. Throws CorruptPack, what `source` and `base` throw, and the signal's reason. */
 export async function readPack(
   source: Buffer | AsyncIterable<Uint8Array>,
   options: ReadPackOptions,
 ): Promise<ReadPack> {
-  const pack = await collect(source, options.maxBytes);
-  const reader = new PackReader(pack, options);
+  await using input = new PackInput(source, options.maxBytes);
+  const reader = new PackReader(input, options);
   await reader.readEntries();
   await reader.resolveDeltas();
   return reader.objects;
 }
 
-async function collect(source: Buffer | AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  for await (const piece of Buffer.isBuffer(source) ? [source] : source) {
-    size += piece.byteLength;
-    if (size > maxBytes) throw new CorruptPack(`the pack is larger than ${maxBytes} bytes`);
-    pieces.push(piece);
-  }
-  return Buffer.isBuffer(source) ? source : Buffer.concat(pieces, size);
-}
-
 class PackReader {
   readonly objects = new Map<ObjectId, ReadObject>();
-  readonly #pack: Buffer;
+  readonly #input: PackInput;
   readonly #options: ReadPackOptions;
-  readonly #whole: { offset: number; object: ReadObject; source: Source }[] = [];
+  /** By offset and by id. */
+  readonly #known = new Map<number | ObjectId, Known>();
   /** By the base that they wait for. */
   readonly #waiting = new Map<number | ObjectId, Delta[]>();
   readonly #recent = new LRUCache<Source, Buffer>({
@@ -111,35 +110,36 @@ class PackReader {
   #contentBytes = 0;
   #turnEndsAt = 0;
 
-  constructor(pack: Buffer, options: ReadPackOptions) {
-    this.#pack = pack;
+  constructor(input: PackInput, options: ReadPackOptions) {
+    this.#input = input;
     this.#options = options;
   }
 
-  /** Goes through all entries: afterwards the whole objects are known, and the deltas wait for their bases. */
+  /** Goes through all entries: afterwards the whole objects are known, and the deltas whose bases were at hand; the others wait. */
   async readEntries(): Promise<void> {
-    const pack = this.#pack;
-    const end = pack.byteLength - trailerBytes;
-    if (end < headerBytes || pack.toString('latin1', 0, 4) !== 'PACK' || pack.readUInt32BE(4) !== 2) {
+    const input = this.#input;
+    await this.#breathe();
+    await input.fill(maxHeadBytes);
+    const header = input.take(Math.min(12, input.bytes.byteLength));
+    if (header.toString('latin1', 0, 8) !== 'PACK\0\0\0\x02' || header.byteLength < 12) {
       throw new CorruptPack('not a pack of version 2');
     }
-    const checksum = createHash('sha1').update(pack.subarray(0, end)).digest();
-    if (!checksum.equals(pack.subarray(end))) throw new CorruptPack("the pack's checksum is not that of its content");
-    const count = pack.readUInt32BE(8);
-    if (count > end / minEntryBytes) throw new CorruptPack(`the pack cannot hold ${count} objects`);
-    let at = headerBytes;
+    const count = header.readUInt32BE(8);
     for (let i = 0; i < count; i += 1) {
       await this.#breathe();
-      at = damageOf(() => this.#readEntry(at));
+      await this.#readEntry();
     }
-    if (at !== end) throw new CorruptPack('the pack has bytes behind its last object');
+    await input.fill(trailerBytes + 1);
+    if (input.bytes.byteLength !== trailerBytes) throw new CorruptPack('the pack does not end behind its last object');
+    if (!input.checksum().equals(input.bytes)) throw new CorruptPack("the pack's checksum is not that of its content");
   }
 
-  /** Builds every delta, each after its base, and asks for the bases that a thin pack leaves out. */
+  /** Builds every delta that waits, each after its base, and asks for the bases that a thin pack leaves out. */
   async resolveDeltas(): Promise<void> {
-    for (const { offset, object, source } of this.#whole) {
-      const deltas = this.#takeWaiting(offset, object.id);
-      if (deltas.length > 0) await this.#build({ source, kind: object.kind, content: object.content(), deltas });
+    for (const base of [...this.#waiting.keys()]) {
+      const known = this.#known.get(base);
+      if (known === undefined) continue;
+      await this.#build({ ...known, content: this.#contentOf(known.source), deltas: this.#takeWaiting(base) });
     }
     for (const id of [...this.#waiting.keys()]) {
       if (typeof id === 'number' || !this.#waiting.has(id)) continue;
@@ -154,51 +154,84 @@ class PackReader {
     if (missing !== undefined) throw new CorruptPack(`the pack has a delta to ${missing}, where there is no object`);
   }
 
-  /** Gives where the next entry begins. */
-  #readEntry(offset: number): number {
-    const { type, size, end } = readEntryHeader(this.#pack, offset);
+  async #readEntry(): Promise<void> {
+    const input = this.#input;
+    await input.fill(maxHeadBytes);
+    const { offset, bytes } = input;
+    const { type, size, end } = damageOf(() => readEntryHeader(bytes, 0));
     this.#limit(size);
     const kind = kindOfPackEntry(type << 4);
     if (kind !== undefined) {
-      const { content, end: next } = this.#inflate(end, size);
-      const source: Source = { kind: 'whole', zlibAt: end, size };
-      const object = this.#learn(source, kind, content, this.#pack.subarray(end, next));
-      this.#whole.push({ offset, object, source });
-      return next;
+      input.take(end);
+      const { content, zlib } = await this.#inflateNext(size);
+      await this.#learn(offset, { source: { kind: 'whole', zlib, size }, kind }, content);
+      return;
     }
-    const { base, end: zlibAt } = readBase(this.#pack, type, offset, end);
-    const delta = this.#inflate(zlibAt, size);
-    this.#limit(parseDeltaSizes(delta.content).resultSize);
-    const waiting = this.#waiting.get(base) ?? [];
-    waiting.push({ offset, zlibAt, size, base });
-    this.#waiting.set(base, waiting);
-    return delta.end;
+    const head = damageOf(() => readBase(bytes, type, offset, end));
+    input.take(head.end);
+    const { content, zlib } = await this.#inflateNext(size);
+    this.#limit(damageOf(() => parseDeltaSizes(content)).resultSize);
+    const delta = { offset, zlib, size, base: head.base };
+    const base = this.#known.get(head.base);
+    const baseContent = base && this.#recent.get(base.source);
+    if (base !== undefined && baseContent !== undefined) {
+      const built = deltaOn(base, delta);
+      await this.#learn(
+        offset,
+        built,
+        damageOf(() => applyDelta(baseContent, content)),
+      );
+      return;
+    }
+    const waiting = this.#waiting.get(head.base) ?? [];
+    waiting.push(delta);
+    this.#waiting.set(head.base, waiting);
+  }
+
+  /** Inflates the zlib stream that comes next, and waits for the rest of it where it is not there yet. */
+  async #inflateNext(size: number): Promise<{ content: Buffer; zlib: Buffer }> {
+    const input = this.#input;
+    for (;;) {
+      try {
+        const inflated = await inflateEntry(input.bytes, size);
+        return { content: inflated.content, zlib: input.take(inflated.consumed) };
+      } catch (error) {
+        if (input.isComplete || !(error instanceof CutOff)) throw error;
+      }
+      await input.fill(input.bytes.byteLength + 1);
+      this.#options.signal.throwIfAborted();
+    }
   }
 
   /** Builds all deltas that lead to `root`, depth first, so that few contents are held at a time. */
   async #build(root: Base): Promise<void> {
     const bases = [root];
     for (let base = bases.pop(); base !== undefined; base = bases.pop()) {
-      const { source, kind, content, deltas } = base;
+      const { kind, content, deltas } = base;
       const delta = deltas.pop();
       if (delta === undefined) continue;
       if (deltas.length > 0) bases.push(base);
       await this.#breathe();
-      const depth = source.kind === 'delta' ? source.depth + 1 : 1;
-      if (depth > maxDeltaDepth) throw new CorruptPack(`the pack has a chain of more than ${maxDeltaDepth} deltas`);
-      const built: Source = { kind: 'delta', delta, base: source, depth };
-      const result = this.#applyDelta(content, delta);
-      const object = this.#learn(built, kind, result, undefined);
-      bases.push({ source: built, kind, content: result, deltas: this.#takeWaiting(delta.offset, object.id) });
+      const built = deltaOn(base, delta);
+      const result = rebuild(content, delta);
+      const id = await this.#learn(delta.offset, built, result);
+      bases.push({ source: built.source, kind, content: result, deltas: this.#takeWaiting(delta.offset, id) });
     }
   }
 
-  #learn(source: Source, kind: ObjectKind, content: Buffer, zlib: Buffer | undefined): ReadObject {
-    const id = hashObject(kind, content);
-    const object = { id, kind, size: content.byteLength, zlib, content: () => this.#contentOf(source) };
+  async #learn(offset: number, known: Known, content: Buffer): Promise<ObjectId> {
+    const { source, kind } = known;
+    const isForZip = kind === 'blob' && this.#options.deflateBlobs === true;
+    const { id, digests } = isForZip
+      ? await digestObject(kind, content)
+      : { id: hashObject(kind, content), digests: undefined };
+    this.#known.set(offset, known);
     this.#recent.set(source, content);
-    if (!this.objects.has(id)) this.objects.set(id, object);
-    return object;
+    if (this.objects.has(id)) return id;
+    this.#known.set(id, known);
+    const blob = digests && (await toBlob(source, content, digests));
+    this.objects.set(id, { id, kind, size: content.byteLength, blob, content: () => this.#contentOf(source) });
+    return id;
   }
 
   #contentOf(source: Source): Buffer {
@@ -211,18 +244,14 @@ class PackReader {
       content = this.#recent.get(from);
     }
     if (from.kind === 'given') content = from.content;
-    if (from.kind === 'whole') content ??= this.#inflate(from.zlibAt, from.size).content;
+    if (from.kind === 'whole') content ??= inflateExactly(from.zlib, from.size).content;
     if (content === undefined) throw new TypeError('a chain of deltas ends in a whole object');
     this.#recent.set(from, content);
     for (const step of chain.reverse()) {
-      content = this.#applyDelta(content, step.delta);
+      content = rebuild(content, step.delta);
       this.#recent.set(step, content);
     }
     return content;
-  }
-
-  #applyDelta(base: Buffer, { zlibAt, size }: Delta): Buffer {
-    return damageOf(() => applyDelta(base, this.#inflate(zlibAt, size).content));
   }
 
   #takeWaiting(...bases: readonly (number | ObjectId)[]): Delta[] {
@@ -231,14 +260,6 @@ class PackReader {
       this.#waiting.delete(base);
       return deltas;
     });
-  }
-
-  #inflate(at: number, size: number): { content: Buffer; end: number } {
-    const stream = this.#pack.subarray(at, this.#pack.byteLength - trailerBytes);
-    if (size > stream.byteLength * maxInflation)
-      throw new CorruptPack(`the pack cannot hold an object of ${size} bytes`);
-    const { content, consumed } = inflateExactly(stream, size);
-    return { content, end: at + consumed };
   }
 
   #limit(bytes: number): void {
@@ -255,6 +276,18 @@ class PackReader {
     this.#turnEndsAt = performance.now() + turnMs;
   }
 }
+
+const toBlob = async (source: Source, content: Buffer, digests: Digests): Promise<DeflatedBlob> =>
+  source.kind === 'whole' ? { data: deflateOf(source.zlib), ...digests } : await deflateBlob(content, digests);
+
+function deltaOn({ source, kind }: Known, delta: Delta): Known {
+  const depth = source.kind === 'delta' ? source.depth + 1 : 1;
+  if (depth > maxDeltaDepth) throw new CorruptPack(`the pack has a chain of more than ${maxDeltaDepth} deltas`);
+  return { source: { kind: 'delta', delta, base: source, depth }, kind };
+}
+
+const rebuild = (base: Buffer, { zlib, size }: Delta): Buffer =>
+  damageOf(() => applyDelta(base, inflateExactly(zlib, size).content));
 
 /** Three bits of type and four of the size, then seven a byte, lowest first, the top bit saying that more follow. */
 export function readEntryHeader(pack: Buffer, offset: number): { type: number; size: number; end: number } {
@@ -295,18 +328,48 @@ export function readBase(
 }
 
 /** Inflates the zlib stream that `stream` begins with, which must be of `size` bytes, and counts what it was made of. */
-export function inflateExactly(stream: Buffer, size: number): { content: Buffer; consumed: number } {
-  // One byte of room more than it needs: else zlib is asked once more, with a new buffer, whether that was all.
-  const options = { info: true, chunkSize: Math.max(size + 1, 64), maxOutputLength: Math.max(size, 1) };
-  let result: unknown;
+export function inflateExactly(stream: Buffer, size: number): Inflated {
   try {
-    result = inflateSync(stream, options);
+    return checkInflated(inflateSync(stream, inflateOptions(stream, size)), size);
   } catch (error) {
-    throw new CorruptPack('the pack has an object that cannot be inflated', { cause: error });
+    throw inflateFault(error);
   }
+}
+
+/** The same, in another thread where it is much. */
+async function inflateEntry(stream: Buffer, size: number): Promise<Inflated> {
+  if (size < largeBytes) return inflateExactly(stream, size);
+  try {
+    return checkInflated(await inflateLarge(stream, inflateOptions(stream, size)), size);
+  } catch (error) {
+    throw inflateFault(error);
+  }
+}
+
+const inflateLarge = promisify(inflate);
+
+interface Inflated {
+  readonly content: Buffer;
+  readonly consumed: number;
+}
+
+function inflateOptions(stream: Buffer, size: number) {
+  if (size > stream.byteLength * maxInflation) throw new CutOff(`the pack cannot hold an object of ${size} bytes`);
+  // One byte of room more than it needs: else zlib is asked once more, with a new buffer, whether that was all.
+  return { info: true, chunkSize: Math.max(size + 1, 64), maxOutputLength: Math.max(size, 1) };
+}
+
+function checkInflated(result: unknown, size: number): Inflated {
   if (!isInflateInfo(result)) throw new TypeError('zlib does not tell how much it read');
   if (result.buffer.byteLength !== size) throw new CorruptPack('the pack has an object of another size than it says');
   return { content: result.buffer, consumed: result.engine.bytesWritten };
+}
+
+function inflateFault(error: unknown): unknown {
+  if (error instanceof CorruptPack || error instanceof TypeError) return error;
+  const isCutOff = error instanceof Error && 'code' in error && error.code === 'Z_BUF_ERROR';
+  const Fault = isCutOff ? CutOff : CorruptPack;
+  return new Fault('the pack has an object that cannot be inflated', { cause: error });
 }
 
 /** What zlib gives for the option `info`, which its types don't know. */

@@ -1,5 +1,6 @@
 /** A git repository as the rest of modforge sees it, wherever it lies: refs, a commit, some of its files, a snapshot, the history, a push. */
 import type { Commit } from './commit.ts';
+import type { DeflatedBlob } from './deflated-blob.ts';
 import type { ObjectId } from './object-id.ts';
 import type { PackedObject } from './packed-object.ts';
 import type { RefName } from './ref-name.ts';
@@ -33,11 +34,11 @@ export interface SnapshotFile {
   readonly path: string;
   readonly mode: FileMode;
   readonly id: ObjectId;
-  /** The blob's bytes; empty for a submodule. */
-  readonly content: Buffer;
+  /** What the file holds; nothing for a submodule. */
+  readonly blob: DeflatedBlob;
 }
 
-/** A commit and every file of its tree, in the tree's order. The content is produced as it is asked for. */
+/** A commit and every file of its tree, in the tree's order, each of them checked against its id. */
 export interface Snapshot {
   readonly commit: Commit;
   readonly files: AsyncIterable<SnapshotFile>;

@@ -4,7 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { GitUnavailable, ObjectMissing } from './errors.ts';
+import { CorruptPack, GitUnavailable, ObjectMissing } from './errors.ts';
 import { commitFilters, type Filter, FilterRefused, fileFilters, type RefusedFilters } from './fetch-filter.ts';
 import { type HttpPoster, NoProgress } from './http-post.ts';
 import { isObjectId, type ObjectId } from './object-id.ts';
@@ -23,7 +23,7 @@ import {
 } from './pkt-line.ts';
 import { plainText } from './plain-text.ts';
 import { encodePush, pushProblem, readPushReport } from './push-report.ts';
-import { CorruptPack, type ReadPack, readPack } from './read-pack.ts';
+import { type ReadPack, readPack } from './read-pack.ts';
 import { isRefName, type RefName } from './ref-name.ts';
 import type { HistoryCommit, Push, Ref, Refs, Remote } from './remote.ts';
 import { type GitServer, requestService, type ServiceRequest } from './smart-http-request.ts';
@@ -52,6 +52,8 @@ interface Fetch {
   readonly haves: readonly ObjectId[];
   /** Whether commits come without those before them. */
   readonly isShallow: boolean;
+  /** Whether blobs are to be had compressed, for a zip. */
+  readonly deflateBlobs?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -64,6 +66,7 @@ interface Fetched {
 export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
   const { url, server } = toServer(options);
   const { refusedFilters, maxAnswerBytes = 2 ** 30, maxContentBytes } = options;
+  const packLimits = { maxBytes: maxAnswerBytes, ...(maxContentBytes !== undefined && { maxContentBytes }) };
 
   const ask = async <T>(request: ServiceRequest, doing: string, read: (packets: Packets) => Promise<T>): Promise<T> => {
     request.signal.throwIfAborted();
@@ -81,7 +84,8 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     }
   };
 
-  const fetchWith = (filter: Filter | undefined, { wants, haves, isShallow, signal }: Fetch): Promise<Fetched> => {
+  const fetchWith = (filter: Filter | undefined, fetch: Fetch): Promise<Fetched> => {
+    const { wants, haves, isShallow, deflateBlobs = false, signal } = fetch;
     const body = encodeCommand('fetch', [
       'no-progress',
       'ofs-delta',
@@ -94,7 +98,7 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     return ask({ service: 'git-upload-pack', body, signal }, 'fetch from', async packets => {
       const shallow = await readSections(packets, filter);
       const bands = readBands(packets, () => {});
-      return { shallow, pack: await readPack(bands, packLimits(signal)) };
+      return { shallow, pack: await readPack(bands, { ...packLimits, deflateBlobs, signal }) };
     });
   };
 
@@ -130,12 +134,6 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     return pack;
   };
 
-  const packLimits = (signal: AbortSignal) => ({
-    maxBytes: maxAnswerBytes,
-    ...(maxContentBytes !== undefined && { maxContentBytes }),
-    signal,
-  });
-
   return {
     url,
 
@@ -164,7 +162,13 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     },
 
     async snapshot(id, signal) {
-      const pack = await fetchObjects([id], [], signal);
+      const { pack } = await fetchWith(undefined, {
+        wants: [id],
+        haves: [],
+        isShallow: true,
+        deflateBlobs: true,
+        signal,
+      });
       const commit = commitOf(pack, id);
       return { commit, files: walkTree(pack, commit.tree, '', signal) };
     },

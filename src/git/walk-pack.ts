@@ -1,18 +1,22 @@
 /** What lies in a pack that a server sent: a commit, and the files below it. */
 import { type Commit, parseCommit } from './commit.ts';
+import { type DeflatedBlob, emptyBlob } from './deflated-blob.ts';
 import { GitUnavailable, UnexpectedKind } from './errors.ts';
 import { emptyTree, type ObjectId, type ObjectKind } from './object-id.ts';
 import { parseTree, type TreeEntry } from './parse-tree.ts';
-import type { ReadPack } from './read-pack.ts';
+import type { ReadObject, ReadPack } from './read-pack.ts';
 import type { SnapshotFile } from './remote.ts';
 
 /** Throws GitUnavailable where the server left it out, CorruptObject where it is of another kind. */
 export function contentOf(pack: ReadPack, id: ObjectId, kind: ObjectKind): Buffer {
+  return id === emptyTree && !pack.has(id) ? Buffer.alloc(0) : objectOf(pack, id, kind).content();
+}
+
+function objectOf(pack: ReadPack, id: ObjectId, kind: ObjectKind): ReadObject {
   const object = pack.get(id);
-  if (object === undefined && id === emptyTree) return Buffer.alloc(0);
   if (object === undefined) throw new GitUnavailable(`the server left out the ${kind} ${id}`);
   if (object.kind !== kind) throw new UnexpectedKind(id, { kind: object.kind, expected: kind });
-  return object.content();
+  return object;
 }
 
 export const commitOf = (pack: ReadPack, id: ObjectId): Commit => parseCommit(id, contentOf(pack, id, 'commit'));
@@ -27,7 +31,7 @@ export function findFile(pack: ReadPack, tree: ObjectId, [name, ...rest]: readon
   return rest.length > 0 ? undefined : entry.id;
 }
 
-/** All files below a tree, in its order; `prefix` comes before their paths. */
+/** All files below a tree, in its order, of a pack whose blobs were deflated; `prefix` comes before their paths. */
 export async function* walkTree(
   pack: ReadPack,
   tree: ObjectId,
@@ -38,6 +42,12 @@ export async function* walkTree(
     signal.throwIfAborted();
     const path = `${prefix}${name}`;
     if (mode === '40000') yield* walkTree(pack, id, `${path}/`, signal);
-    else yield { path, mode, id, content: mode === '160000' ? Buffer.alloc(0) : contentOf(pack, id, 'blob') };
+    else yield { path, mode, id, blob: mode === '160000' ? emptyBlob : blobOf(pack, id) };
   }
+}
+
+function blobOf(pack: ReadPack, id: ObjectId): DeflatedBlob {
+  const { blob } = objectOf(pack, id, 'blob');
+  if (blob === undefined) throw new TypeError('the blobs of this pack were not deflated');
+  return blob;
 }

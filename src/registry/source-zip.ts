@@ -1,5 +1,6 @@
 /** The files of a source version's zip, as the go command makes it from `git archive`. cmd/go/internal/modfetch, golang.org/x/mod/zip */
 import { type Attributes, readAttributes } from '../git/attributes.ts';
+import { type DeflatedBlob, deflateBlob, inflateBlob } from '../git/deflated-blob.ts';
 import type { SnapshotFile } from '../git/remote.ts';
 import { UnknownEncoding } from '../git/working-tree-encoding.ts';
 import { toWorktreeContent } from '../git/worktree-content.ts';
@@ -13,7 +14,7 @@ import { UnservableVersion } from './errors.ts';
 export interface ModuleFile {
   /** From the module's root. */
   readonly path: string;
-  readonly content: Buffer;
+  readonly content: DeflatedBlob;
 }
 
 /**
@@ -26,19 +27,19 @@ export async function* sourceFiles(
 ): AsyncGenerator<ModuleFile> {
   const all: SnapshotFile[] = [];
   for await (const file of snapshot) all.push(file);
-  const attributes = readAttributes(all.filter(file => file.path.split('/').at(-1) === '.gitattributes'));
+  const attributes = readAttributes(await attributesFiles(all));
   const prefix = directory === '' ? '' : `${directory}/`;
   const inModule = all.flatMap(file => {
     if (file.mode === '160000' || !file.path.startsWith(prefix)) return [];
     const mode = Number.parseInt(file.mode, 8);
     const path = file.path.slice(prefix.length);
-    return [{ path, bytes: file.content.byteLength, mode, content: () => convert(file, attributes) }];
+    return [{ path, bytes: file.blob.size, mode, content: () => convert(file, attributes) }];
   });
   // Where the folder has none, the root's is taken: past the archive, hence as it lies in the repository and always as a plain file.
   const license = all.find(file => file.path === 'LICENSE' && file.mode !== '160000');
   if (license !== undefined && !inModule.some(({ path }) => path === 'LICENSE')) {
-    const { content } = license;
-    inModule.push({ path: 'LICENSE', bytes: content.byteLength, mode: 0o100644, content: () => content });
+    const { blob } = license;
+    inModule.push({ path: 'LICENSE', bytes: blob.size, mode: 0o100644, content: async () => blob });
   }
   const { valid, invalid } = checkModuleFiles(inModule, { goVersion: readDependencyGoMod(goMod)?.go });
   const [problem] = invalid;
@@ -46,17 +47,29 @@ export async function* sourceFiles(
 
   let bytes = 0;
   for (const { path, content } of valid) {
-    const file = { path, content: content() };
-    bytes += file.content.byteLength;
+    const file = { path, content: await content() };
+    bytes += file.content.size;
     if (bytes > maxZipBytes) throw new UnservableVersion(`the files are larger than ${maxZipBytes} bytes`);
     yield file;
   }
 }
 
-function convert({ path, id, mode, content }: SnapshotFile, attributes: Attributes): Buffer {
-  if (mode === '120000') return content;
+const attributesFiles = (files: readonly SnapshotFile[]) =>
+  Promise.all(
+    files
+      .filter(({ path }) => path.split('/').at(-1) === '.gitattributes')
+      .map(async ({ path, blob }) => ({ path, content: await inflateBlob(blob) })),
+  );
+
+/** The very blob where nothing changes. */
+async function convert({ path, id, mode, blob }: SnapshotFile, attributes: Attributes): Promise<DeflatedBlob> {
+  if (mode === '120000') return blob;
   try {
-    return toWorktreeContent({ id, content }, attributes.of(path));
+    const conversion = attributes.of(path);
+    if (conversion === undefined) return blob;
+    const content = await inflateBlob(blob);
+    const converted = toWorktreeContent({ id, content }, conversion);
+    return converted === content ? blob : await deflateBlob(converted);
   } catch (error) {
     if (!(error instanceof UnknownEncoding)) throw error;
     throw new UnservableVersion(`${quoteGo(path)}: ${error.message}`, { cause: error });

@@ -3,7 +3,6 @@
  * before anyone gets a byte of them; of one that people pushed as the go command would make them. Only what passed is kept: content is
  * keyed by commit, so it can't go stale.
  */
-import { createHash } from 'node:crypto';
 import type { Commit } from '../git/commit.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import type { CommitFiles as Files, SnapshotFile } from '../git/remote.ts';
@@ -35,9 +34,6 @@ export type VersionFile = 'info' | 'mod' | 'zip';
 /** What a cached value costs beside its bytes: key, headers, the map's own entry. */
 const entryBytes = 1024;
 
-/** Zips are built once and sent often: the level is chosen for the one who waits for the first. */
-const compressionLevel = 1;
-
 /** What the commit says about where the version's files come from. */
 type Origin = { readonly kind: 'published'; readonly record: VersionRecord } | { readonly kind: 'source' };
 
@@ -52,7 +48,7 @@ export class VersionContents {
   readonly #contents: SharedCache<Content>;
   readonly #files: CommitFiles;
   readonly #sources: SourceModules;
-  /** A zip under way takes memory for all of its content. */
+  /** A zip under way takes memory for all of its content, compressed, twice. */
   readonly #builds = new Limiter(2);
 
   constructor({ maxBytes, files, sources }: VersionContentsOptions) {
@@ -182,8 +178,8 @@ function makeInfo(at: VersionAt, commit: Commit, origin: Origin): Content {
 /** The files of a published version: all that lies in its folder, as it is. */
 async function* publishedFiles({ place }: VersionAt, files: AsyncIterable<SnapshotFile>): AsyncGenerator<ModuleFile> {
   const prefix = inModule(place, '');
-  for await (const { path, content } of files) {
-    if (path.startsWith(prefix)) yield { path: path.slice(prefix.length), content };
+  for await (const { path, blob } of files) {
+    if (path.startsWith(prefix)) yield { path: path.slice(prefix.length), content: blob };
   }
 }
 
@@ -197,10 +193,10 @@ async function zipModule(
   async function* entries() {
     for await (const { path, content } of files) {
       const name = `${module}@${version}/${path}`;
-      hashes.push({ name, sha256: createHash('sha256').update(content).digest() });
+      hashes.push({ name, sha256: content.sha256 });
       yield { name, content };
     }
   }
-  const zip = await buildZip(entries(), { level: compressionLevel, signal });
+  const zip = await buildZip(entries(), signal);
   return { zip, h1: hashFiles(hashes) };
 }

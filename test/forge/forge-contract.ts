@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Caller, Credentials } from '../../src/forge/credentials.ts';
 import type { Forge, RepositoryName } from '../../src/forge/forge.ts';
+import { inflateBlob } from '../../src/git/deflated-blob.ts';
 import {
   CorruptObject,
   CredentialsRefused,
@@ -277,8 +278,8 @@ export function forgeContract(
       );
       for (const [path, content] of Object.entries(files)) {
         const file: SnapshotFile | undefined = found.find(each => each.path === path);
-        assert.deepEqual(file?.content, Buffer.from(content), path);
-        assert.equal(file.mode, modes[path] ?? '100644', path);
+        assert.deepEqual(file && (await inflateBlob(file.blob)), Buffer.from(content), path);
+        assert.equal(file?.mode, modes[path] ?? '100644', path);
       }
     });
 
@@ -486,7 +487,9 @@ function idsOf(refs: Refs): Record<string, ObjectId> {
 async function contentsOf(remote: Remote, commit: ObjectId | undefined): Promise<Record<string, string>> {
   assert.ok(commit);
   const { files } = await remote.snapshot(commit, inTime());
-  return Object.fromEntries((await collect(files)).map(file => [file.path, file.content.toString()]));
+  const contents: Record<string, string> = {};
+  for (const { path, blob } of await collect(files)) contents[path] = (await inflateBlob(blob)).toString();
+  return contents;
 }
 
 async function collect(files: AsyncIterable<SnapshotFile>): Promise<SnapshotFile[]> {

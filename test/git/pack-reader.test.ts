@@ -161,6 +161,34 @@ describe('packs of real git', { skip }, () => {
     await assert.rejects(readPack(pack, { ...options, maxContentBytes: 1000 }), /more than 1000 bytes/);
   });
 
+  test('that arrive in pieces, or stop arriving, are read to the end or refused', async () => {
+    const pack = packObjects(['--depth=0', '--window=0'], 'HEAD');
+    const whole = contentsOf(await readPack(pack, options));
+    let isClosed = false;
+    async function* arriving(end: number, size: number) {
+      try {
+        for (let at = 0; at < end; at += size) yield pack.subarray(at, Math.min(at + size, end));
+      } finally {
+        isClosed = true;
+      }
+    }
+    // Larger than what is kept in one piece at first.
+    assert.ok(pack.byteLength > 1_000_000);
+    for (const size of [997, 65_536, pack.byteLength]) {
+      assert.deepEqual(
+        contentsOf(await readPack(arriving(pack.byteLength, size), options)),
+        whole,
+        `pieces of ${size}`,
+      );
+    }
+    for (let end = 0; end < pack.byteLength; end += 99_991) {
+      await assert.rejects(readPack(arriving(end, 10_000), options), CorruptPack, `cut at ${end}`);
+    }
+    isClosed = false;
+    await assert.rejects(readPack(arriving(pack.byteLength, 1000), { ...options, maxBytes: 5000 }), CorruptPack);
+    assert.ok(isClosed);
+  });
+
   test('an aborted reading ends with the reason', async () => {
     const reason = new Error('the client went away');
     await assert.rejects(readPack(packObjects([], 'HEAD'), { ...options, signal: AbortSignal.abort(reason) }), reason);
@@ -281,6 +309,30 @@ describe('small packs', () => {
     }
   });
 
+  test('a large object is read, and refused where it is cut off, without keeping others waiting', async () => {
+    const large = Buffer.concat(Array.from({ length: 120_000 }, (_, i) => createHash('sha1').update(`${i}`).digest()));
+    const size = [
+      0xb0 | (large.byteLength & 15),
+      ...[4, 11, 18].map(shift => ((large.byteLength >> shift) & 127) | (shift < 18 ? 0x80 : 0)),
+    ];
+    const pack = sealed(1, Buffer.concat([Buffer.from(size), deflateSync(large, { level: 1 })]));
+    async function* pieces(whole: Buffer) {
+      for (let at = 0; at < whole.byteLength; at += 100_000) yield whole.subarray(at, at + 100_000);
+    }
+    const read = contentsOf(await readPack(pieces(pack), options));
+    assert.ok(read.get(hashObject('blob', large))?.content.equals(large));
+    await assert.rejects(readPack(pieces(pack.subarray(0, 1_000_000)), options), CorruptPack);
+    assert.equal(await readOrRefuse(seal(pack.subarray(0, 1_000_000))), undefined);
+  });
+
+  test('a stream that needs a dictionary, which no zip reader has, is refused', async () => {
+    const zlib = deflateSync(base, { dictionary: Buffer.from('the quick brown fox') });
+    assert.equal(
+      await readOrRefuse(sealed(1, Buffer.from([0xb0 | (base.byteLength & 15), base.byteLength >> 4]), zlib)),
+      undefined,
+    );
+  });
+
   test('a pack of nothing has no objects', async () => {
     assert.equal((await readPack(sealed(0), options)).size, 0);
   });
@@ -304,7 +356,8 @@ test('whatever is packed is read back, and its zlib streams are the very ones', 
       const objects = contents.map(content => packObject('blob', content));
       const read = await readPack(Buffer.concat([...writePack(objects)]), options);
       assert.deepEqual(new Set(read.keys()), new Set(objects.map(object => object.id)));
-      for (const { id, zlib } of objects) assert.deepEqual(read.get(id)?.blob?.data, Buffer.concat(zlib).subarray(2, -4));
+      for (const { id, zlib } of objects)
+        assert.deepEqual(read.get(id)?.blob?.data, Buffer.concat(zlib).subarray(2, -4));
       contentsOf(read);
     }),
     { numRuns: 50 },

@@ -1,5 +1,6 @@
 /** A bare repository on this machine as a Remote. A push puts its objects in place, whole and synced, before the first ref changes. */
 import { type Commit, parseCommit } from '../../git/commit.ts';
+import { deflateBlob, emptyBlob } from '../../git/deflated-blob.ts';
 import { CorruptObject, GitUnavailable, ObjectMissing, PushRefused, RefMoved } from '../../git/errors.ts';
 import type { ObjectId } from '../../git/object-id.ts';
 import { namedBy, type PackedObject } from '../../git/packed-object.ts';
@@ -69,11 +70,16 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
         return { byName: new Map(refs), head };
       }),
 
-    commit: (id, signal) => run('read', signal, () => readCommit(createObjectReader(fs, gitdir), id)),
+    commit: (id, signal) =>
+      run('read', signal, async () => {
+        await using packs = await createPackedReader(fs, gitdir);
+        return await readCommit(createObjectReader(fs, gitdir, packs), id);
+      }),
 
     files: (id, paths, signal) =>
       run('read', signal, async () => {
-        const objects = createObjectReader(fs, gitdir);
+        await using packs = await createPackedReader(fs, gitdir);
+        const objects = createObjectReader(fs, gitdir, packs);
         const commit = await readCommit(objects, id);
         const files = new Map<string, Buffer>();
         for (const path of paths) {
@@ -85,9 +91,9 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
 
     snapshot: (id, signal) =>
       run('read', signal, async (): Promise<Snapshot> => {
-        const objects = createObjectReader(fs, gitdir);
-        const commit = await readCommit(objects, id);
-        return { commit, files: walkTree(objects, commit.tree, '', signal) };
+        await using packs = await createPackedReader(fs, gitdir);
+        const commit = await readCommit(createObjectReader(fs, gitdir, packs), id);
+        return { commit, files: readFiles(fs, gitdir, commit.tree, signal) };
       }),
 
     history: range => run('read', range.signal, () => readHistory(fs, gitdir, range)),
@@ -130,27 +136,42 @@ async function readFile(
 
 async function readHistory(fs: FileSystem, gitdir: string, range: HistoryRange): Promise<HistoryCommit[]> {
   const shallow = await readShallow(fs, gitdir);
-  const objects = createObjectReader(fs, gitdir);
   await using packs = await createPackedReader(fs, gitdir);
+  const objects = createObjectReader(fs, gitdir, packs);
   return await walkHistory(range, async id => {
-    const { kind, content } = (await packs.read(id)) ?? (await objects.read(id));
+    const { kind, content } = await objects.read(id);
     if (kind !== 'commit') return undefined;
     const commit = parseHistoryCommit(id, content);
     return shallow.has(id) ? { ...commit, parents: [] } : commit;
   });
 }
 
+/** All files below a tree. The packs are open while it runs. */
+async function* readFiles(
+  fs: FileSystem,
+  gitdir: string,
+  tree: ObjectId,
+  signal: AbortSignal,
+): AsyncGenerator<SnapshotFile> {
+  await using packs = await createPackedReader(fs, gitdir);
+  const objects = createObjectReader(fs, gitdir, packs);
+  const readBlob = async (id: ObjectId) =>
+    (await packs.readBlob(id)) ?? (await deflateBlob(await objects.readKind('blob', id)));
+  for await (const { path, mode, id } of walkTree(objects, tree, '')) {
+    signal.throwIfAborted();
+    yield { path, mode, id, blob: mode === '160000' ? emptyBlob : await readBlob(id) };
+  }
+}
+
 async function* walkTree(
   objects: ObjectReader,
   tree: ObjectId,
   prefix: string,
-  signal: AbortSignal,
-): AsyncGenerator<SnapshotFile> {
+): AsyncGenerator<Omit<SnapshotFile, 'blob'>> {
   for (const { name, mode, id } of await readTree(objects, tree)) {
-    signal.throwIfAborted();
     const path = `${prefix}${name}`;
-    if (mode === '40000') yield* walkTree(objects, id, `${path}/`, signal);
-    else yield { path, mode, id, content: mode === '160000' ? Buffer.alloc(0) : await objects.readKind('blob', id) };
+    if (mode === '40000') yield* walkTree(objects, id, `${path}/`);
+    else yield { path, mode, id };
   }
 }
 

@@ -5,6 +5,7 @@ import { CorruptObject, GitUnavailable, ObjectMissing, UnexpectedKind } from '..
 import { hashObject, isObjectId, type ObjectId, type ObjectKind } from '../../git/object-id.ts';
 import { findInPackIndex, kindOfPackEntry } from '../../git/pack.ts';
 import { type FileSystem, ifThere, namesIn, systemErrorCode } from './file-system.ts';
+import type { PackedReader } from './packed-reader.ts';
 
 export interface RawObject {
   readonly kind: ObjectKind;
@@ -21,9 +22,12 @@ export interface ObjectReader {
 
 const maxAttempts = 10;
 
-export function createObjectReader(fs: FileSystem, gitdir: string): ObjectReader {
+/** What `packs` reads is not asked of isomorphic-git. */
+export function createObjectReader(fs: FileSystem, gitdir: string, packs?: PackedReader): ObjectReader {
   let seen = { cache: {}, fs: remembering(fs, gitdir) };
   const read = async (id: ObjectId): Promise<RawObject> => {
+    const packed = await packs?.read(id);
+    if (packed !== undefined) return packed;
     for (let attempt = 1; ; attempt++) {
       try {
         return await readObject(seen.fs, gitdir, id, seen.cache);

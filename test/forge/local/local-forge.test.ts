@@ -12,6 +12,7 @@ import { ForgeUnavailable } from '../../../src/forge/errors.ts';
 import type { Forge, RepositoryName } from '../../../src/forge/forge.ts';
 import type { FileSystem } from '../../../src/forge/local/file-system.ts';
 import { createLocalForge } from '../../../src/forge/local/local-forge.ts';
+import { inflateBlob } from '../../../src/git/deflated-blob.ts';
 import {
   CorruptObject,
   GitUnavailable,
@@ -26,6 +27,7 @@ import { packObject } from '../../../src/git/packed-object.ts';
 import { parseRefName, tagRef } from '../../../src/git/ref-name.ts';
 import type { Remote } from '../../../src/git/remote.ts';
 import { dyingFileSystem, watchedFileSystem } from '../../support/faulty-file-system.ts';
+import { gitBytes } from '../../support/git-bytes.ts';
 import { type CommitSketch, makeCommit } from '../../support/make-commit.ts';
 import { fsck, gitIn } from '../../support/plain-git.ts';
 import { skipWithout } from '../../support/skip-without.ts';
@@ -384,7 +386,9 @@ async function killedAfter(
   if (version !== undefined) {
     assert.ok(byName.has(main) && byName.has(parseRefName('refs/modforge/module')));
     const contents: string[] = [];
-    for await (const { content } of (await remote.snapshot(version.id, inTime())).files) contents.push(`${content}`);
+    for await (const { blob } of (await remote.snapshot(version.id, inTime())).files) {
+      contents.push(`${await inflateBlob(blob)}`);
+    }
     assert.deepEqual(contents, ['a', 'c']);
   }
   const next = makeCommit({ files: { next: 'next' } });
@@ -455,10 +459,11 @@ test('damage to an object is noticed, wherever it is', { skip }, async () => {
   const whole = nodeFs.readFileSync(path);
   const readAll = async () => {
     const remote = forgeIn(directory).remote(name, caller);
-    for await (const file of (await remote.snapshot(id, inTime())).files) assert.ok(file.content.byteLength > 0);
+    for await (const file of (await remote.snapshot(id, inTime())).files) assert.ok(file.blob.size > 0);
   };
   nodeFs.chmodSync(path, 0o644);
-  for (let at = 0; at < whole.byteLength; at += 7) {
+  // Behind the pack's header and before its checksum lie the objects.
+  for (let at = 12; at < whole.byteLength - 20; at += 7) {
     const damaged = Buffer.from(whole);
     damaged.writeUInt8(damaged.readUInt8(at) ^ 0x10, at);
     nodeFs.writeFileSync(path, damaged);
@@ -471,9 +476,11 @@ test('damage to an object is noticed, wherever it is', { skip }, async () => {
 
   // Another object's bytes under a name, in a way that only the id can tell.
   const blob = await git('rev-parse', `${id}:a`);
-  await git('unpack-objects', '-q').catch(() => {});
+  nodeFs.rmSync(`${gitdir}/objects/pack`, { recursive: true });
+  nodeFs.mkdirSync(`${gitdir}/objects/pack`);
+  gitBytes(gitdir, ['unpack-objects', '-q'], whole);
   const loose = `${gitdir}/objects/${blob.slice(0, 2)}/${blob.slice(2)}`;
-  nodeFs.mkdirSync(loose.replace(/\/[^/]*$/, ''), { recursive: true });
+  nodeFs.rmSync(loose);
   const other = await git.with({ input: 'other content' })('hash-object', '-w', '--stdin');
   nodeFs.copyFileSync(`${gitdir}/objects/${other.slice(0, 2)}/${other.slice(2)}`, loose);
   await assert.rejects(readAll(), CorruptObject);

@@ -1,0 +1,75 @@
+/** Blobs as a snapshot holds them: compressed, so that all of a version fit into memory, and ready for a zip. */
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { crc32, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
+import { beginObjectHash, type ObjectId, type ObjectKind } from './object-id.ts';
+
+/** A blob's content as one deflate stream (RFC 1951), and what is known of it from when it was checked. */
+export interface DeflatedBlob {
+  readonly data: Buffer;
+  /** Bytes of the content. */
+  readonly size: number;
+  readonly crc32: number;
+  readonly sha256: Buffer;
+}
+
+/** What a DeflatedBlob says beside its data. */
+export type Digests = Omit<DeflatedBlob, 'data'>;
+
+/** One who waits for the first zip is better off with the fastest. */
+const level = 1;
+
+/** Bytes. Below, handing the work to another thread takes longer than the work. */
+const largeBytes = 256 * 1024;
+
+/** Bytes that are hashed at a time: a few milliseconds' work. */
+const pieceBytes = 2 ** 20;
+
+const deflateLarge = promisify(deflateRaw);
+const inflateLarge = promisify(inflateRaw);
+
+/** Hashes an object as git does, and for zips too; others have their turn where it is large. */
+export async function digestObject(
+  kind: ObjectKind,
+  content: Buffer,
+): Promise<{ readonly id: ObjectId; readonly digests: Digests }> {
+  const size = content.byteLength;
+  const objectHash = beginObjectHash(kind, size);
+  const hash = createHash('sha256');
+  let crc = 0;
+  for (let at = 0; at < size; at += pieceBytes) {
+    if (at > 0) await nextTurn();
+    const piece = content.subarray(at, at + pieceBytes);
+    objectHash.update(piece);
+    hash.update(piece);
+    crc = crc32(piece, crc);
+  }
+  return { id: objectHash.digest(), digests: { size, crc32: crc, sha256: hash.digest() } };
+}
+
+/** The blob of no bytes. */
+export const emptyBlob: DeflatedBlob = {
+  data: deflateRawSync(Buffer.alloc(0)),
+  size: 0,
+  crc32: 0,
+  sha256: createHash('sha256').digest(),
+};
+
+/** Compresses content; `digests`, where they are known, are its own. */
+export async function deflateBlob(content: Buffer, digests?: Digests): Promise<DeflatedBlob> {
+  const { size, crc32, sha256 } = digests ?? (await digestObject('blob', content)).digests;
+  const data = size < largeBytes ? deflateRawSync(content, { level }) : await deflateLarge(content, { level });
+  return { data, size, crc32, sha256 };
+}
+
+/** The blob's content, anew at each call. */
+export async function inflateBlob({ data, size }: DeflatedBlob): Promise<Buffer> {
+  return size < largeBytes ? inflateRawSync(data) : await inflateLarge(data);
+}
+
+/**
+ * The deflate stream inside of a sound zlib stream (RFC 1950), as a slice: behind the header, before the checksum. It can stand alone: a zlib stream
+ * that needs a preset dictionary is not inflated without it, and no window is larger than a zip reader's.
+ */
+export const deflateOf = (zlib: Buffer): Buffer => zlib.subarray(2, -4);
