@@ -33,7 +33,7 @@ export function encodeCommit(commit: Omit<Commit, 'id'>): Buffer {
 
 /**
  * Reads the content of a commit object; the message comes as it is, to the last line feed. Headers that are not ours (signatures, encodings) are passed over.
- * Throws CorruptObject where tree, author or committer are missing or make no sense.
+ * Throws CorruptObject where tree or committer are missing or make no sense.
  */
 export function parseCommit(id: ObjectId, content: Buffer): Commit {
   const text = content.toString('utf8');
@@ -43,9 +43,10 @@ export function parseCommit(id: ObjectId, content: Buffer): Commit {
     header.split('\n').flatMap(line => (line.startsWith(`${key} `) ? [line.slice(key.length + 1)] : []));
   const [tree = ''] = values('tree');
   const parents = values('parent');
-  const author = parsePerson(values('author')[0]);
+  // Whoever wrote it counts for nothing, and git goes on where that makes no sense.
+  const author = parsePerson(values('author')[0]) ?? { name: '', email: '', time: 0 };
   const committer = parsePerson(values('committer')[0]);
-  if (!isObjectId(tree) || !parents.every(isObjectId) || author === undefined || committer === undefined) {
+  if (!isObjectId(tree) || !parents.every(isObjectId) || committer === undefined) {
     throw new CorruptObject(id, 'not a commit that can be read');
   }
   const message = headerEnd < 0 ? '' : text.slice(headerEnd + 2);

@@ -66,6 +66,14 @@ export class CorruptObject extends Error {
   }
 }
 
+/** A commit with more files than anyone can use: trees may name each other so often that no memory holds all paths. */
+export class TooManyFiles extends Error {
+  override readonly name = 'TooManyFiles';
+  constructor(commit: ObjectId, maxFiles: number) {
+    super(`commit ${commit} has more than ${maxFiles} files`);
+  }
+}
+
 /** An object of another kind than it was to be: a tag may point to anything. */
 export class UnexpectedKind extends CorruptObject {
   readonly kind: ObjectKind;

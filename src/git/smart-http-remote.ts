@@ -27,7 +27,7 @@ import { type ReadPack, readPack } from './read-pack.ts';
 import { isRefName, type RefName } from './ref-name.ts';
 import type { HistoryCommit, Push, Ref, Refs, Remote } from './remote.ts';
 import { type GitServer, requestService, type ServiceRequest } from './smart-http-request.ts';
-import { commitOf, contentOf, findFile, walkTree } from './walk-pack.ts';
+import { commitOf, contentOf, filesOf, findFile } from './walk-pack.ts';
 
 export interface SmartHttpRemoteOptions {
   /** The repository's address, `https://git.acme.dev/acme/lib.git`; credentials in it are dropped. */
@@ -170,7 +170,7 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
         signal,
       });
       const commit = commitOf(pack, id);
-      return { commit, files: walkTree(pack, commit.tree, '', signal) };
+      return { commit, files: filesOf(pack, commit, signal) };
     },
 
     async history({ tips, known, signal }) {

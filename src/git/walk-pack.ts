@@ -6,6 +6,7 @@ import { emptyTree, type ObjectId, type ObjectKind } from './object-id.ts';
 import { parseTree, type TreeEntry } from './parse-tree.ts';
 import type { ReadObject, ReadPack } from './read-pack.ts';
 import type { SnapshotFile } from './remote.ts';
+import { walkTree } from './walk-tree.ts';
 
 /** Throws GitUnavailable where the server left it out, CorruptObject where it is of another kind. */
 export function contentOf(pack: ReadPack, id: ObjectId, kind: ObjectKind): Buffer {
@@ -31,18 +32,10 @@ export function findFile(pack: ReadPack, tree: ObjectId, [name, ...rest]: readon
   return rest.length > 0 ? undefined : entry.id;
 }
 
-/** All files below a tree, in its order, of a pack whose blobs were deflated; `prefix` comes before their paths. */
-export async function* walkTree(
-  pack: ReadPack,
-  tree: ObjectId,
-  prefix: string,
-  signal: AbortSignal,
-): AsyncGenerator<SnapshotFile> {
-  for (const { name, mode, id } of treeOf(pack, tree)) {
-    signal.throwIfAborted();
-    const path = `${prefix}${name}`;
-    if (mode === '40000') yield* walkTree(pack, id, `${path}/`, signal);
-    else yield { path, mode, id, blob: mode === '160000' ? emptyBlob : blobOf(pack, id) };
+/** All files of a commit, in the order of its tree, of a pack whose blobs were deflated. */
+export async function* filesOf(pack: ReadPack, commit: Commit, signal: AbortSignal): AsyncGenerator<SnapshotFile> {
+  for await (const { path, mode, id } of walkTree(commit, id => treeOf(pack, id), signal)) {
+    yield { path, mode, id, blob: mode === '160000' ? emptyBlob : blobOf(pack, id) };
   }
 }
 

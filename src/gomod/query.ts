@@ -3,7 +3,7 @@
  * address of its own. go.dev/ref/mod#version-queries, cmd/go/internal/modload (newQueryMatcher)
  */
 import { isPseudoVersion } from './pseudo-version.ts';
-import { canonicalSemver, compareSemver, isSemver, prereleaseOf } from './semver.ts';
+import { compareSemver, formatCanonical, isSemver, parseSemver, prereleaseOf } from './semver.ts';
 import { compareVersions, isVersion, type Version } from './version.ts';
 
 export type Query =
@@ -44,7 +44,8 @@ export function isCommitPrefix(revision: string): boolean {
  * looks like a pseudo-version. cmd/go/internal/modfetch (tagToVersion)
  */
 export function canonicalTag(tag: string): { version: Version; isCanonical: boolean } | undefined {
-  const version = canonicalSemver(tag);
-  if (!isVersion(version) || !tag.startsWith(version) || isPseudoVersion(tag)) return undefined;
-  return { version, isCanonical: version === tag };
+  const semver = parseSemver(tag);
+  if (semver === undefined || (semver.prerelease !== '' && isPseudoVersion(tag))) return undefined;
+  const version = formatCanonical(semver);
+  return isVersion(version) && tag.startsWith(version) ? { version, isCanonical: version === tag } : undefined;
 }

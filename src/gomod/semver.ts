@@ -21,21 +21,7 @@ const SEMVER = new RegExp(
     '(?<prerelease>-[0-9A-Za-z.-]+)?(?<build>\\+[0-9A-Za-z.-]+)?)?)?$',
 );
 
-/** A repository's tags are asked about again and again: sorting 5,000 of them takes 100 ms without this, and 10 with it. */
-const parsed = new Map<string, Semver | undefined>();
-const maxParsed = 20_000;
-
-export function parseSemver(text: string): Readonly<Semver> | undefined {
-  const known = parsed.get(text);
-  if (known !== undefined || parsed.has(text)) return known;
-  if (parsed.size >= maxParsed) parsed.clear();
-  const semver = readSemver(text);
-  // Texts that no version has are not worth their room.
-  if (text.length < 100) parsed.set(text, semver);
-  return semver;
-}
-
-function readSemver(text: string): Semver | undefined {
+export function parseSemver(text: string): Semver | undefined {
   const { major, minor = '0', patch = '0', prerelease = '', build = '' } = SEMVER.exec(text)?.groups ?? {};
   if (major === undefined) return undefined;
   const hasLeadingZero = (identifier: string) => /^0[0-9]+$/.test(identifier);
@@ -51,8 +37,12 @@ export function isSemver(text: string): boolean {
 /** The full form without build metadata: `v1.2.0` of `v1.2`, `v1.2.3-rc.1` of `v1.2.3-rc.1+linux`. */
 export function canonicalSemver(text: string): string {
   const semver = parseSemver(text);
-  return semver ? `v${semver.major}.${semver.minor}.${semver.patch}${semver.prerelease}` : '';
+  return semver ? formatCanonical(semver) : '';
 }
+
+/** As `canonicalSemver`, of a version that was parsed already. */
+export const formatCanonical = ({ major, minor, patch, prerelease }: Semver): string =>
+  `v${major}.${minor}.${patch}${prerelease}`;
 
 /** `v1` of `v1.2.3` */
 export function majorOf(text: string): string {
@@ -80,6 +70,17 @@ export function buildOf(text: string): string {
 export function compareSemver(a: string, b: string): number {
   const x = parseSemver(a);
   const y = parseSemver(b);
+  return comparePrecedence(x, y);
+}
+
+/** Sorts by precedence, and where that is the same by text, each parsed once: a repository may have tens of thousands of tags. golang.org/x/mod/semver.Sort */
+export function sortSemver<T>(items: Iterable<T>, textOf: (item: T) => string): T[] {
+  const parsed = Array.from(items, item => ({ item, text: textOf(item), semver: parseSemver(textOf(item)) }));
+  parsed.sort((a, b) => comparePrecedence(a.semver, b.semver) || compareText(a.text, b.text));
+  return parsed.map(({ item }) => item);
+}
+
+function comparePrecedence(x: Semver | undefined, y: Semver | undefined): number {
   if (!x || !y) return Number(x !== undefined) - Number(y !== undefined);
   return (
     compareNumbers(x.major, y.major) ||

@@ -1,6 +1,6 @@
 import { InvalidVersion } from './errors.ts';
 import { type ModulePath, splitPathVersion } from './module-path.ts';
-import { buildOf, canonicalSemver, compareSemver, majorOf } from './semver.ts';
+import { buildOf, compareSemver, formatCanonical, majorOf, parseSemver } from './semver.ts';
 
 /** A version in canonical form: `v1.2.3`, `v1.2.3-rc.1`, `v2.0.0+incompatible`. go.dev/ref/mod#versions */
 export type Version = string & { readonly __brand: 'Version' };
@@ -25,8 +25,9 @@ export function canonicalVersion(text: string): Version | undefined {
 
 /** golang.org/x/mod/module.CanonicalVersion */
 function canonicalText(text: string): string {
-  const build = buildOf(text);
-  return canonicalSemver(text) + (build === '+incompatible' ? build : '');
+  const semver = parseSemver(text);
+  if (semver === undefined) return '';
+  return formatCanonical(semver) + (semver.build === '+incompatible' ? semver.build : '');
 }
 
 /** By precedence, and `v2.0.0` before `v2.0.0+incompatible`: 0 for equal versions only. golang.org/x/mod/semver.Sort */

@@ -11,6 +11,7 @@ import {
   PushRefused,
   RefMoved,
   RepositoryNotFound,
+  TooManyFiles,
   WriteRefused,
 } from '../git/errors.ts';
 import {
@@ -18,6 +19,7 @@ import {
   DamagedRecord,
   DeleteConflict,
   HashMismatch,
+  HistoryTooLong,
   InvalidUpload,
   NotAllowed,
   NotFound,
@@ -33,7 +35,7 @@ import {
   NoSuchRoute,
   TargetTooLong,
 } from './errors.ts';
-import { cacheControl, replyWithText } from './reply.ts';
+import { cacheControl, commonHeaders, replyWithText } from './reply.ts';
 
 interface ErrorReply {
   readonly status: number;
@@ -68,7 +70,7 @@ export function errorReply(error: unknown): ErrorReply | undefined {
   if (error instanceof PublishConflict || error instanceof DeleteConflict) return { status: 409, message };
   if (error instanceof BodyTooLarge) return { status: 413, message };
   if (error instanceof TargetTooLong) return { status: 414, message };
-  if (error instanceof UnservableVersion) return { status: 422, message };
+  if (isUnservable(error)) return { status: 422, message };
   if (error instanceof GitUnavailable || error instanceof ForgeUnavailable) {
     const seconds = error.retryAfterSeconds ?? defaultRetryAfterSeconds;
     return { status: 503, message, headers: { 'Retry-After': String(seconds) } };
@@ -83,6 +85,10 @@ export function errorReply(error: unknown): ErrorReply | undefined {
   }
   return undefined;
 }
+
+/** What people pushed and modforge will not serve, now or later. */
+const isUnservable = (error: Error): boolean =>
+  error instanceof UnservableVersion || error instanceof TooManyFiles || error instanceof HistoryTooLong;
 
 /** Faults of the store's content: an operator has to look, so they are told in full. */
 function contentFault(error: unknown): string | undefined {
@@ -121,7 +127,7 @@ export function replyWithError(log: Logger): ErrorRequestHandler {
       return;
     }
     for (const name of response.getHeaderNames()) if (name !== 'vary') response.removeHeader(name);
-    response.set({ Vary: 'Authorization', 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+    response.set({ ...commonHeaders, 'Cache-Control': 'no-store' });
     const reply = errorReply(error);
     if (reply === undefined) {
       const id = randomUUID();

@@ -1,7 +1,11 @@
 import type { ObjectId } from '../git/object-id.ts';
 import type { HistoryCommit } from '../git/remote.ts';
+import { giveWay } from '../zip/give-way.ts';
 
 /** Commits and their parents: what can be reached from where. */
+/** So many take a millisecond or two. */
+const commitsPerTurn = 2_000;
+
 export class CommitGraph {
   readonly #parents: ReadonlyMap<ObjectId, readonly ObjectId[]>;
 
@@ -28,30 +32,31 @@ export class CommitGraph {
   }
 
   /** The commit and all before it; empty for one that is not here. */
-  ancestorsOf(id: ObjectId): ReadonlySet<ObjectId> {
+  ancestorsOf(id: ObjectId): Promise<ReadonlySet<ObjectId>> {
     return reachableFrom(this.#parents, [id]);
   }
 
   /** The graph with `commits` added, of what `tips` reach alone: what a branch has left behind goes. */
-  grownTo(tips: readonly ObjectId[], commits: readonly HistoryCommit[]): CommitGraph {
+  async grownTo(tips: readonly ObjectId[], commits: readonly HistoryCommit[]): Promise<CommitGraph> {
     const all = new Map(this.#parents);
     for (const { id, parents } of commits) all.set(id, parents);
-    const reachable = reachableFrom(all, tips);
-    for (const id of all.keys()) if (!reachable.has(id)) all.delete(id);
-    return new CommitGraph(all);
+    const reachable = await reachableFrom(all, tips);
+    if (reachable.size === all.size) return new CommitGraph(all);
+    return new CommitGraph(new Map(Array.from(reachable, id => [id, all.get(id) ?? []])));
   }
 }
 
-function reachableFrom(
+async function reachableFrom(
   parents: ReadonlyMap<ObjectId, readonly ObjectId[]>,
   tips: readonly ObjectId[],
-): ReadonlySet<ObjectId> {
+): Promise<ReadonlySet<ObjectId>> {
   const reached = new Set<ObjectId>();
   const open = [...tips];
   for (let id = open.pop(); id !== undefined; id = open.pop()) {
     const next = parents.get(id);
     if (next === undefined || reached.has(id)) continue;
     reached.add(id);
+    if (reached.size % commitsPerTurn === 0) await giveWay();
     open.push(...next);
   }
   return reached;

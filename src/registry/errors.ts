@@ -79,10 +79,18 @@ export class DamagedRecord extends Error {
   }
 }
 
-/** A version that people pushed, of which no module zip can be made. */
+/** More commits than modforge looks through for what a branch or an id is called. */
+export class HistoryTooLong extends Error {
+  override readonly name = 'HistoryTooLong';
+  constructor(repository: string, maxCommits: number) {
+    super(`${repository} has more than ${maxCommits} commits, and only its tags are served; ask for a tag`);
+  }
+}
+
+/** A version that people pushed, and that can't be served as one. */
 export class UnservableVersion extends Error {
   override readonly name = 'UnservableVersion';
   constructor(reason: string, options?: ErrorOptions) {
-    super(`no module zip can be made of this version: ${reason}`, options);
+    super(`this version can't be served: ${reason}`, options);
   }
 }

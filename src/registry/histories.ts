@@ -5,29 +5,37 @@ import type { ObjectId } from '../git/object-id.ts';
 import type { Refs } from '../git/remote.ts';
 import type { ReadableRepository } from './commit-files.ts';
 import { CommitGraph } from './commit-graph.ts';
+import { HistoryTooLong } from './errors.ts';
+import { Limiter } from './limiter.ts';
 import { SharedCache } from './shared-cache.ts';
 
 /** What a commit costs in a graph: its id and those of its parents as text, and the maps' own. */
 const commitBytes = 300;
 
-/** A history of more than some 400,000 commits is not kept. */
-const maxBytes = 128 * 2 ** 20;
+/** Of one repository: Linux has 1.4 million, Kubernetes 140,000. */
+const maxCommits = 400_000;
+
+const maxBytes = (maxCommits + 1) * commitBytes;
 
 export class Histories {
+  /** A history under way takes memory for all of its commits. */
+  readonly #fetches = new Limiter(2);
   readonly #graphs = new SharedCache<CommitGraph>({ maxBytes, bytesOf: graph => (graph.size + 1) * commitBytes });
   /** What tags point to that is no commit: asked for once, or each new ref would bring it again. */
   readonly #others = new LRUCache<ObjectId, true>({ max: 10_000 });
+  readonly #tooLong = new LRUCache<string, true>({ max: 1_000 });
   /** The key of each repository's newest graph. */
   readonly #newest = new LRUCache<string, { readonly key: string; readonly tips: readonly ObjectId[] }>({
     max: 10_000,
   });
 
   /** The commits that the repository's branches and tags reach, and no others; throws as Remote.history. */
-  get(repository: ReadableRepository & { readonly refs: Refs }, signal: AbortSignal): Promise<CommitGraph> {
+  async get(repository: ReadableRepository & { readonly refs: Refs }, signal: AbortSignal): Promise<CommitGraph> {
     const { place, remote } = repository;
     const tips = tipsOf(repository.refs);
     const name = `${place.owner}/${place.repo}`;
     const key = `${name} ${createHash('sha1').update(tips.join()).digest('hex')}`;
+    if (this.#tooLong.has(key)) throw new HistoryTooLong(name, maxCommits);
     const grow = async (shared: AbortSignal): Promise<CommitGraph> => {
       const newest = this.#newest.get(name);
       const known = (newest && this.#graphs.peek(newest.key)) ?? new CommitGraph(new Map());
@@ -37,11 +45,15 @@ export class Histories {
           ? []
           : await remote.history({ tips: missing, known: known.size > 0 && newest ? newest.tips : [], signal: shared });
       this.#newest.set(name, { key, tips });
-      const grown = known.grownTo(tips, commits);
+      if (commits.length > maxCommits) {
+        this.#tooLong.set(key, true);
+        throw new HistoryTooLong(name, maxCommits);
+      }
+      const grown = await known.grownTo(tips, commits);
       for (const tip of missing) if (!grown.has(tip)) this.#others.set(tip, true);
       return grown;
     };
-    return this.#graphs.get(key, grow, signal);
+    return this.#graphs.get(key, shared => this.#fetches.run(() => grow(shared), shared), signal);
   }
 }
 

@@ -5,8 +5,8 @@ import { isRefName } from '../git/ref-name.ts';
 import type { Refs } from '../git/remote.ts';
 import { type ModulePath, splitPathVersion } from '../gomod/module-path.ts';
 import { isPseudoVersion } from '../gomod/pseudo-version.ts';
-import { prereleaseOf } from '../gomod/semver.ts';
-import { checkModuleMajor, checkModuleVersion, compareVersions, isVersion, type Version } from '../gomod/version.ts';
+import { prereleaseOf, sortSemver } from '../gomod/semver.ts';
+import { checkModuleMajor, checkModuleVersion, isVersion, type Version } from '../gomod/version.ts';
 import { makeMarker, markerRef } from './marker.ts';
 import { type Place, tagOf } from './place-module.ts';
 
@@ -34,7 +34,7 @@ export function moduleVersions(refs: Refs, place: Place, module: ModulePath): Mo
     if (isVersion(version) && checkModuleMajor(version, pathMajor) === undefined)
       found.push([version, ref.peeled ?? ref.id]);
   }
-  return new Map(found.sort(([a], [b]) => compareVersions(a, b)));
+  return new Map(sortSemver(found, ([version]) => version));
 }
 
 /** The commit of one version, as `moduleVersions` has it. */

@@ -2,6 +2,7 @@
  * Modules in repositories that people push to, resolved as the go command itself does in direct mode: which tags are versions, what a
  * branch or commit is called, which go.mod counts. cmd/go/internal/modfetch (coderepo.go), go.dev/ref/mod#vcs-version
  */
+import { CorruptObject } from '../git/errors.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import type { CommitFiles as Files } from '../git/remote.ts';
 import {
@@ -18,14 +19,14 @@ import { compareSemver, majorOf } from '../gomod/semver.ts';
 import { checkPathMajor, isVersion, pathMajorPrefix, type Version } from '../gomod/version.ts';
 import type { CommitFiles } from './commit-files.ts';
 import { readDependencyGoMod } from './dependency-go-mod.ts';
-import { NotFound } from './errors.ts';
+import { NotFound, UnservableVersion } from './errors.ts';
 import type { Histories } from './histories.ts';
+import { Limiter } from './limiter.ts';
 import { latestOf, pointedAt } from './module-versions.ts';
 import {
   allTags,
   annotatedWithPrefix,
   headOf,
-  highestFirst,
   incompatible,
   locationOf,
   pathMajorOf,
@@ -63,6 +64,7 @@ interface Asked {
 export class SourceModules {
   readonly #files: CommitFiles;
   readonly #histories: Histories;
+  readonly #lookUps = new Limiter(8);
 
   constructor(files: CommitFiles, histories: Histories) {
     this.#files = files;
@@ -76,22 +78,27 @@ export class SourceModules {
   async versions(source: SourceModule, signal: AbortSignal): Promise<Version[]> {
     if (source.module.startsWith('gopkg.in/') && source.module.endsWith('-unstable')) return [];
     const pathMajor = pathMajorOf(source.module);
+    const mayBeIncompatible = takesIncompatible(source);
     const versions: Version[] = [];
     const byMajor = new Map<string, Version[]>();
-    for (const { version, isCanonical } of highestFirst(versionTags(source, allTags(source.refs))).reverse()) {
+    for (const { version, isCanonical } of versionTags(source)) {
       if (!isCanonical) continue;
       const major = majorOf(version);
       if (checkPathMajor(version, pathMajor) === undefined) versions.push(version);
-      else if (takesIncompatible(source)) byMajor.set(major, [...(byMajor.get(major) ?? []), version]);
+      else if (mayBeIncompatible) {
+        const ofMajor = byMajor.get(major) ?? [];
+        ofMajor.push(version);
+        byMajor.set(major, ofMajor);
+      }
     }
     const newest = versions.at(-1);
     if (byMajor.size === 0 || (newest !== undefined && (await this.#hasGoMod(source, newest, signal)))) return versions;
-    for (const ofMajor of byMajor.values()) {
+    const withoutGoMod = Array.from(byMajor.values(), async ofMajor => {
       const newest = ofMajor.at(-1);
-      if (newest === undefined || (await this.#hasGoMod(source, newest, signal))) continue;
-      versions.push(...ofMajor.map(withIncompatible));
-    }
-    return versions;
+      const isListed = newest !== undefined && !(await this.#hasGoMod(source, newest, signal));
+      return isListed ? ofMajor.map(withIncompatible) : [];
+    });
+    return [...versions, ...(await Promise.all(withoutGoMod)).flat()];
   }
 
   /** What the default branch is called as a version. Throws NotFound where there is no module in it, and as the remote. */
@@ -155,7 +162,7 @@ export class SourceModules {
       await this.#checkPseudoVersion(at, asked);
       return checked;
     }
-    const tags = versionTags(source, allTags(source.refs));
+    const tags = versionTags(source);
     const named = tags.find(({ tag }) => tag === at.tag);
     if (named?.isCanonical) {
       const checked = await check(named.version).catch(unlessNotFound);
@@ -169,7 +176,7 @@ export class SourceModules {
     const retracted = await this.#retracted(source, signal);
     const isAllowed = async ({ version }: VersionTag) =>
       !retracted(version) && (fitsMajor(source, version) || (await this.#canBeIncompatible(at, version)));
-    for (const tag of highestFirst(onCommit.filter(tag => tag.isCanonical))) {
+    for (const tag of onCommit.filter(tag => tag.isCanonical).reverse()) {
       if (await isAllowed(tag)) return check(tag.version);
     }
     const base = same[0]?.version ?? (await this.#recentVersion(at, tags, isAllowed));
@@ -214,8 +221,11 @@ export class SourceModules {
     if (!takesIncompatible(source)) return false;
     // Whoever names the suffix gets it: go commands before 1.18 did not look into the folder (golang.org/issue/51324).
     const paths = asked.endsWith(incompatible) ? ['go.mod'] : ['go.mod', `${majorOf(version)}/go.mod`];
-    const { files } = await this.#files.get(source, commit, paths, signal);
-    return files.size === 0;
+    for (const path of paths) {
+      const { files } = await this.#files.get(source, commit, [path], signal);
+      if (files.size > 0) return false;
+    }
+    return true;
   }
 
   /** Throws NotFound unless the pseudo-version says what is true of its commit, and its base is a tag in the commit's history. */
@@ -240,7 +250,7 @@ export class SourceModules {
     );
     const last = bases.at(-1);
     if (last === undefined) throw fail(`preceding tag (${base}) not found`);
-    const ancestors = (await this.#histories.get(source, signal)).ancestorsOf(commit);
+    const ancestors = await (await this.#histories.get(source, signal)).ancestorsOf(commit);
     if (!bases.some(tag => ancestors.has(tag.commit))) {
       throw fail(`revision ${pseudoVersionRevision(version)} is not a descendent of preceding tag (${last.tag})`);
     }
@@ -254,8 +264,8 @@ export class SourceModules {
   ): Promise<Version | undefined> {
     const possible = tags.filter(({ version }) => fitsMajor(source, version) || takesIncompatible(source));
     if (possible.length === 0) return undefined;
-    const ancestors = (await this.#histories.get(source, signal)).ancestorsOf(commit);
-    for (const tag of highestFirst(possible)) {
+    const ancestors = await (await this.#histories.get(source, signal)).ancestorsOf(commit);
+    for (const tag of possible.reverse()) {
       if (ancestors.has(tag.commit) && (await isAllowed(tag))) return tag.version;
     }
     return undefined;
@@ -268,7 +278,7 @@ export class SourceModules {
     const version = latestOf(versions.filter(version => !version.endsWith(incompatible)));
     const commit = version && commitOf(source, version);
     if (version === undefined || commit === undefined) return nothing;
-    const located = await this.#findDirectory(source, { version, commit }, signal).catch(unlessNotFound);
+    const located = await this.#findDirectory(source, { version, commit }, signal).catch(unlessUnreadable);
     const goMod = readDependencyGoMod(located?.goMod);
     return goMod === undefined ? nothing : version => isRetracted(goMod, version);
   }
@@ -276,7 +286,10 @@ export class SourceModules {
   /** Whether the repository's root has a go.mod in the version. */
   async #hasGoMod(source: SourceModule, version: Version, signal: AbortSignal): Promise<boolean> {
     const commit = commitOf(source, version);
-    return commit !== undefined && (await this.#files.get(source, commit, ['go.mod'], signal)).files.size > 0;
+    if (commit === undefined) return false;
+    // A tag for each major version would be a request each, all at once.
+    const read = () => this.#files.get(source, commit, ['go.mod'], signal);
+    return (await this.#lookUps.run(read, signal)).files.size > 0;
   }
 
   async #commit(source: SourceModule, commit: ObjectId, signal: AbortSignal): Promise<Files['commit']> {
@@ -342,4 +355,10 @@ function checkIfWellFormed(version: Version, commit: PseudoVersionCommit): Pseud
 
 function unlessNotFound(error: unknown): undefined {
   if (!(error instanceof NotFound)) throw error;
+}
+
+/** Undefined for a commit that nobody can read; an outage stays one. */
+function unlessUnreadable(error: unknown): undefined {
+  const isOfCommit = error instanceof UnservableVersion || error instanceof CorruptObject;
+  if (!isOfCommit) unlessNotFound(error);
 }

@@ -5,7 +5,7 @@ import type { ModuleLocation } from '../gomod/module-directory.ts';
 import { type ModulePath, splitPathVersion } from '../gomod/module-path.ts';
 import { isPseudoVersion, pseudoVersionRevision } from '../gomod/pseudo-version.ts';
 import { canonicalTag } from '../gomod/query.ts';
-import { compareSemver, isSemver } from '../gomod/semver.ts';
+import { isSemver, sortSemver } from '../gomod/semver.ts';
 import { isVersion, type Version } from '../gomod/version.ts';
 import type { ReadableRepository } from './commit-files.ts';
 import { sourceTagOf } from './place-module.ts';
@@ -66,29 +66,45 @@ export function headOf({ head, byName }: Refs): ObjectId | undefined {
   return branch && (branch.peeled ?? branch.id);
 }
 
+interface Tag {
+  readonly tag: string;
+  readonly commit: ObjectId;
+}
+
 /** All tags of the repository and the commits that they point to, in the order of their names. */
-export function allTags(refs: Refs): { readonly tag: string; readonly commit: ObjectId }[] {
+export function allTags(refs: Refs): readonly Tag[] {
+  const known = tagsOf.get(refs);
+  if (known !== undefined) return known;
   const prefix = 'refs/tags/';
-  const tags = [];
+  const tags: Tag[] = [];
   for (const { name, id, peeled } of refs.byName.values()) {
     if (name.startsWith(prefix)) tags.push({ tag: name.slice(prefix.length), commit: peeled ?? id });
   }
-  return tags.sort((a, b) => (a.tag < b.tag ? -1 : 1));
+  tags.sort((a, b) => (a.tag < b.tag ? -1 : 1));
+  tagsOf.set(refs, tags);
+  return tags;
 }
 
-/** Those of the tags that stand for versions of the module, of whatever major version. */
-export function versionTags(source: SourceModule, tags: Iterable<{ tag: string; commit: ObjectId }>): VersionTag[] {
+/** Sorting 50,000 tags takes a quarter of a second, and each look at the refs serves many questions. */
+const tagsOf = new WeakMap<Refs, readonly Tag[]>();
+const versionTagsOf = new WeakMap<Refs, Map<string, readonly VersionTag[]>>();
+
+/** The tags that stand for versions of the module, of whatever major version: by precedence, the lowest first. */
+export function versionTags(source: SourceModule): readonly VersionTag[] {
+  const byPrefix = versionTagsOf.get(source.refs) ?? new Map<string, readonly VersionTag[]>();
+  versionTagsOf.set(source.refs, byPrefix);
   const prefix = tagPrefixOf(source);
+  const known = byPrefix.get(prefix);
+  if (known !== undefined) return known;
   const found: VersionTag[] = [];
-  for (const { tag, commit } of tags) {
+  for (const { tag, commit } of allTags(source.refs)) {
     const meant = tag.startsWith(prefix) ? canonicalTag(tag.slice(prefix.length)) : undefined;
     if (meant !== undefined) found.push({ tag, commit, ...meant });
   }
-  return found;
+  const sorted = sortSemver(found, ({ version }) => version);
+  byPrefix.set(prefix, sorted);
+  return sorted;
 }
-
-export const highestFirst = (tags: readonly VersionTag[]): VersionTag[] =>
-  [...tags].sort((a, b) => compareSemver(b.version, a.version));
 
 /** What the digits of a commit id may mean among the refs alone. */
 export function tipsWithPrefix(refs: Refs, digits: string): ObjectId[] {

@@ -7,6 +7,7 @@ import { toWorktreeContent } from '../git/worktree-content.ts';
 import { quoteGo } from '../gomod/go-mod-syntax.ts';
 import type { ModuleDirectory } from '../gomod/module-directory.ts';
 import { checkModuleFiles, maxZipBytes } from '../gomod/zip-rules.ts';
+import { giveWay } from '../zip/give-way.ts';
 import { readDependencyGoMod } from './dependency-go-mod.ts';
 import { UnservableVersion } from './errors.ts';
 
@@ -25,18 +26,24 @@ export async function* sourceFiles(
   snapshot: AsyncIterable<SnapshotFile>,
   { directory, goMod }: ModuleDirectory,
 ): AsyncGenerator<ModuleFile> {
-  const all: SnapshotFile[] = [];
-  for await (const file of snapshot) all.push(file);
-  const attributes = readAttributes(await attributesFiles(all));
   const prefix = directory === '' ? '' : `${directory}/`;
-  const inModule = all.flatMap(file => {
-    if (file.mode === '160000' || !file.path.startsWith(prefix)) return [];
-    const mode = Number.parseInt(file.mode, 8);
-    const path = file.path.slice(prefix.length);
-    return [{ path, bytes: file.blob.size, mode, content: () => convert(file, attributes) }];
-  });
+  const own: SnapshotFile[] = [];
+  const attributesFiles: SnapshotFile[] = [];
+  let license: SnapshotFile | undefined;
+  for await (const file of snapshot) {
+    if (file.mode === '160000') continue;
+    if (file.path.startsWith(prefix)) own.push(file);
+    if (file.path.split('/').at(-1) === '.gitattributes') attributesFiles.push(file);
+    if (file.path === 'LICENSE') license = file;
+  }
+  const attributes = await attributesOf(attributesFiles);
+  const inModule = own.map(file => ({
+    path: file.path.slice(prefix.length),
+    bytes: file.blob.size,
+    mode: Number.parseInt(file.mode, 8),
+    content: () => convert(file, attributes),
+  }));
   // Where the folder has none, the root's is taken: past the archive, hence as it lies in the repository and always as a plain file.
-  const license = all.find(file => file.path === 'LICENSE' && file.mode !== '160000');
   if (license !== undefined && !inModule.some(({ path }) => path === 'LICENSE')) {
     const { blob } = license;
     inModule.push({ path: 'LICENSE', bytes: blob.size, mode: 0o100644, content: async () => blob });
@@ -47,6 +54,7 @@ export async function* sourceFiles(
 
   let bytes = 0;
   for (const { path, content } of valid) {
+    await giveWay();
     const file = { path, content: await content() };
     bytes += file.content.size;
     if (bytes > maxZipBytes) throw new UnservableVersion(`the files are larger than ${maxZipBytes} bytes`);
@@ -54,12 +62,18 @@ export async function* sourceFiles(
   }
 }
 
-const attributesFiles = (files: readonly SnapshotFile[]) =>
-  Promise.all(
-    files
-      .filter(({ path }) => path.split('/').at(-1) === '.gitattributes')
-      .map(async ({ path, blob }) => ({ path, content: await inflateBlob(blob) })),
+/** Bytes of all rules together: each may be tried for each file. People write some hundred. */
+const maxAttributesBytes = 128 * 1024;
+
+async function attributesOf(files: readonly SnapshotFile[]): Promise<Attributes> {
+  const bytes = files.reduce((sum, { blob }) => sum + blob.size, 0);
+  if (bytes > maxAttributesBytes) {
+    throw new UnservableVersion(`its .gitattributes have ${bytes} bytes, and ${maxAttributesBytes} is the most`);
+  }
+  return readAttributes(
+    await Promise.all(files.map(async ({ path, blob }) => ({ path, content: await inflateBlob(blob) }))),
   );
+}
 
 /** The very blob where nothing changes. */
 async function convert({ path, id, mode, blob }: SnapshotFile, attributes: Attributes): Promise<DeflatedBlob> {

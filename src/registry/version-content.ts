@@ -1,7 +1,7 @@
 /**
  * The files of one version, rebuilt from its commit: of a published one as they were uploaded, checked against the record in the commit
  * before anyone gets a byte of them; of one that people pushed as the go command would make them. Only what passed is kept: content is
- * keyed by commit, so it can't go stale.
+ * keyed by repository and commit, so it can't go stale.
  */
 import type { Commit } from '../git/commit.ts';
 import type { ObjectId } from '../git/object-id.ts';
@@ -14,7 +14,7 @@ import type { Version } from '../gomod/version.ts';
 import { buildZip } from '../zip/build-zip.ts';
 import type { CommitFiles } from './commit-files.ts';
 import { type Content, makeContent } from './content.ts';
-import { HashMismatch, NotFound } from './errors.ts';
+import { HashMismatch, NotFound, UnservableVersion } from './errors.ts';
 import { Limiter } from './limiter.ts';
 import { type Place, tagOf } from './place-module.ts';
 import { SharedCache } from './shared-cache.ts';
@@ -132,7 +132,9 @@ export const synthesizeGoMod = (module: ModulePath): Buffer => Buffer.from(`modu
 export const inModule = (place: Place, path: string): string =>
   place.subdir === '' ? path : `${place.subdir}/${path}`;
 
-const contentKey = (at: VersionAt, file: VersionFile): string => `${at.commit} ${at.module} ${at.version} ${file}`;
+/** The same commit may lie in several repositories, and be another module's version in each. */
+const contentKey = ({ place, commit, module, version }: VersionAt, file: VersionFile): string =>
+  [place.owner, place.repo, place.subdir, commit, module, version, file].join('\n');
 
 function originOf(at: VersionAt, commit: Commit): Origin {
   const record = parseRecord(commit);
@@ -153,9 +155,14 @@ function checkHash(at: VersionAt, file: 'go.mod' | 'zip', recorded: H1, found: H
   }
 }
 
-/** `.info`'s Time: the committer's, but for an uploaded pseudo-version, which names its own. */
-const timeOf = ({ version }: VersionAt, { committer }: Commit, { kind }: Origin): Date =>
-  kind === 'published' && isPseudoVersion(version) ? parsePseudoVersion(version).time : new Date(committer.time * 1000);
+/** `.info`'s Time: the committer's, but for an uploaded pseudo-version, which names its own. Throws UnservableVersion for no year of RFC 3339. */
+function timeOf({ version }: VersionAt, { committer }: Commit, { kind }: Origin): Date {
+  if (kind === 'published' && isPseudoVersion(version)) return parsePseudoVersion(version).time;
+  if (committer.time > lastSecond) throw new UnservableVersion('its commit is of a year after 9999');
+  return new Date(committer.time * 1000);
+}
+
+const lastSecond = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 
 /** go.dev/ref/mod#goproxy-protocol; Origin as cmd/go's modfetch/codehost.Origin has it. */
 function makeInfo(at: VersionAt, commit: Commit, origin: Origin): Content {

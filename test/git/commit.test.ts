@@ -82,8 +82,13 @@ const cases: readonly { name: string; text: string; expected: Partial<Commit> | 
   },
   {
     name: 'a time that is none',
-    text: `tree ${emptyTree}\nauthor A <a> soon\ncommitter C <c> 6 +0000\n\n`,
+    text: `tree ${emptyTree}\nauthor A <a> 6 +0000\ncommitter C <c> soon\n\n`,
     expected: undefined,
+  },
+  {
+    name: 'an author who makes no sense, whom nobody needs',
+    text: `tree ${emptyTree}\nauthor A <a> soon\ncommitter C <c> 6 +0000\n\n`,
+    expected: { committer: { name: 'C', email: 'c', time: 6 } },
   },
   {
     name: 'a bad parent',

@@ -60,6 +60,7 @@ describe('faults of the forge', () => {
       pathRules: [],
       trustProxy: [],
       maxUploadBytes: 2 ** 20,
+      cacheBytes: 2 ** 20,
       log,
     });
     server = await listen(handler, { host: '127.0.0.1', port: 0, tls: undefined });

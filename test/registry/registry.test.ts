@@ -8,8 +8,10 @@ import type { Forge } from '../../src/forge/forge.ts';
 import { createLocalForge } from '../../src/forge/local/local-forge.ts';
 import { buildTree } from '../../src/git/build-tree.ts';
 import { encodeCommit } from '../../src/git/commit.ts';
+import { inflateBlob } from '../../src/git/deflated-blob.ts';
+import { TooManyFiles } from '../../src/git/errors.ts';
 import type { ObjectId } from '../../src/git/object-id.ts';
-import { packObject } from '../../src/git/packed-object.ts';
+import { type PackedObject, packObject } from '../../src/git/packed-object.ts';
 import { parseRefName } from '../../src/git/ref-name.ts';
 import { parseModulePath } from '../../src/gomod/module-path.ts';
 import { parseVersion } from '../../src/gomod/version.ts';
@@ -17,6 +19,7 @@ import { HashMismatch, NotAllowed, NotFound, PublishConflict, UnservableVersion 
 import { makeMarker, markerRef } from '../../src/registry/marker.ts';
 import { parsePathRule } from '../../src/registry/path-rule.ts';
 import { Registry } from '../../src/registry/registry.ts';
+import { encodeRepositoryName } from '../../src/registry/repository-name.ts';
 import { moduleZip } from '../support/module-zip.ts';
 
 const signal = new AbortController().signal;
@@ -33,7 +36,7 @@ describe('Registry', () => {
     forge = createLocalForge({ fs, directory: '/', users: new Map([['ann', 'secret']]), visibility: 'private', log });
     registry = new Registry({
       forge,
-      owners: ['acme'],
+      owners: ['acme', 'beta'],
       pathRules: [parsePathRule('go.acme.dev/{repo}=acme/{repo}')],
       anonymousRead: 'all',
       privatePaths: '',
@@ -95,6 +98,43 @@ describe('Registry', () => {
     return commit.id;
   }
 
+  /** Nine levels of ten entries each: a thousand million paths in some hundred bytes. */
+  async function pushTreeBomb(ref: string) {
+    const file = packObject('blob', Buffer.from('module go.acme.dev/lib\n'));
+    const trees: PackedObject[] = [];
+    let entries = Array.from('0123456789', name => ({ name, mode: '100644', id: file.id }));
+    for (let level = 0; level < 9; level++) {
+      const content = entries.map(({ name, mode, id }) =>
+        Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(id, 'hex')]),
+      );
+      const tree = packObject('tree', Buffer.concat(content));
+      trees.push(tree);
+      entries = Array.from('0123456789', name => ({ name, mode: '40000', id: tree.id }));
+    }
+    const tree = trees.at(-1);
+    assert.ok(tree !== undefined);
+    const person = { name: 'bob', email: 'bob@example.com', time: 1_700_000_000 };
+    const commit = packObject(
+      'commit',
+      encodeCommit({ tree: tree.id, parents: [], author: person, committer: person, message: 'bomb\n' }),
+    );
+    const updates = [{ name: parseRefName(ref), from: undefined, to: commit.id }];
+    await repository().push({ objects: [file, ...trees, commit], updates, signal });
+  }
+
+  async function copyCommit(from: typeof lib, to: typeof lib, id: ObjectId, ref: string) {
+    const { commit, files } = await repository(from).snapshot(id, signal);
+    const blobs = [];
+    for await (const { path, blob } of files) {
+      blobs.push({ path, packed: packObject('blob', await inflateBlob(blob)) });
+    }
+    const { trees } = buildTree(blobs.map(({ path, packed }) => ({ path, mode: '100644', id: packed.id })));
+    const copy = packObject('commit', encodeCommit(commit));
+    assert.equal(copy.id, id);
+    const objects = [...blobs.map(({ packed }) => packed), ...trees, copy];
+    await repository(to).push({ objects, updates: [{ name: parseRefName(ref), from: undefined, to: id }], signal });
+  }
+
   describe('a source repository', () => {
     beforeEach(() => pushCommit('refs/heads/trunk', { 'go.mod': 'module go.acme.dev/lib\n' }));
 
@@ -132,6 +172,21 @@ describe('Registry', () => {
       });
     });
 
+    it('has no zip of a commit with more paths than memory holds, and others are served meanwhile', async () => {
+      await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n' });
+      await pushTreeBomb('refs/tags/v1.1.0');
+      const bomb = assert.rejects(read('go.acme.dev/lib', 'v1.1.0', 'zip'), TooManyFiles);
+      await setTimeout(5);
+      assert.match((await read('go.acme.dev/lib', 'v1.0.0', 'mod')).toString(), /module/);
+      await bomb;
+    });
+
+    it('has no zip where .gitattributes would take for ever', async () => {
+      const rules = '*[!b][!b]c text\n'.repeat(10_000);
+      await pushCommit('refs/tags/v1.0.0', { 'go.mod': 'module go.acme.dev/lib\n', '.gitattributes': rules });
+      await assert.rejects(read('go.acme.dev/lib', 'v1.0.0', 'zip'), UnservableVersion);
+    });
+
     it('has no modules below it but those of which a tag or the default branch tells', async () => {
       await assert.rejects(list('go.acme.dev/lib/sub'), NotFound);
       await pushCommit('refs/tags/sub/v1.0.0', { 'sub/go.mod': 'module go.acme.dev/lib/sub\n' });
@@ -159,6 +214,21 @@ describe('Registry', () => {
       assert.deepEqual(await read('go.acme.dev/other', 'v0.0.0-20240102030405-0123456789ab', 'zip'), zip);
       await assert.rejects(read('go.acme.dev/other', 'v0.0.0-20240102030405-ffffffffffff', 'zip'), NotFound);
     });
+  });
+
+  it('keeps apart the modules that the same commit is in two repositories', async () => {
+    const files = { 'go.mod': 'module go.acme.dev/lib\n', 'sub/go.mod': 'module go.acme.dev/lib/sub\n' };
+    const commit = await pushCommit('refs/tags/sub/v1.0.0', files);
+    const twin = { owner: 'beta', repo: encodeRepositoryName('go.acme.dev/lib/sub') };
+    await forge.createRepository(twin, ann, signal);
+    await copyCommit(lib, twin, commit, 'refs/tags/v1.0.0');
+    const ask = async (owner: string) => {
+      const request = { owner, module: parseModulePath('go.acme.dev/lib/sub'), caller: ann };
+      const question = { kind: 'version', query: 'v1.0.0', file: 'mod' } as const;
+      return (await registry.read(request, question, signal)).content.bytes.toString();
+    };
+    assert.equal(await ask('beta'), 'module go.acme.dev/lib\n');
+    assert.equal(await ask('acme'), 'module go.acme.dev/lib/sub\n');
   });
 
   it('serves a tag that people pushed beside uploads, but no branch and no commit', async () => {

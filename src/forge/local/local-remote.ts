@@ -17,6 +17,7 @@ import type {
   Snapshot,
   SnapshotFile,
 } from '../../git/remote.ts';
+import { type TreeFile, walkTree } from '../../git/walk-tree.ts';
 import type { Log } from '../log.ts';
 import type { BareRepository } from './bare-repository.ts';
 import { type FileSystem, ifThere, systemErrorCode } from './file-system.ts';
@@ -93,7 +94,7 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
       run('read', signal, async (): Promise<Snapshot> => {
         await using packs = await createPackedReader(fs, gitdir);
         const commit = await readCommit(createObjectReader(fs, gitdir, packs), id);
-        return { commit, files: readFiles(fs, gitdir, commit.tree, signal) };
+        return { commit, files: readFiles(fs, gitdir, commit, signal) };
       }),
 
     history: range => run('read', range.signal, () => readHistory(fs, gitdir, range)),
@@ -146,32 +147,23 @@ async function readHistory(fs: FileSystem, gitdir: string, range: HistoryRange):
   });
 }
 
-/** All files below a tree. The packs are open while it runs. */
+/** All files of a commit. The packs are open while it runs. */
 async function* readFiles(
   fs: FileSystem,
   gitdir: string,
-  tree: ObjectId,
+  commit: Commit,
   signal: AbortSignal,
 ): AsyncGenerator<SnapshotFile> {
   await using packs = await createPackedReader(fs, gitdir);
   const objects = createObjectReader(fs, gitdir, packs);
   const readBlob = async (id: ObjectId) =>
     (await packs.readBlob(id)) ?? (await deflateBlob(await objects.readKind('blob', id)));
-  for await (const { path, mode, id } of walkTree(objects, tree, '')) {
+  // No blob is read before it is known that there are not too many.
+  const found: TreeFile[] = [];
+  for await (const file of walkTree(commit, id => readTree(objects, id), signal)) found.push(file);
+  for (const { path, mode, id } of found) {
     signal.throwIfAborted();
     yield { path, mode, id, blob: mode === '160000' ? emptyBlob : await readBlob(id) };
-  }
-}
-
-async function* walkTree(
-  objects: ObjectReader,
-  tree: ObjectId,
-  prefix: string,
-): AsyncGenerator<Omit<SnapshotFile, 'blob'>> {
-  for (const { name, mode, id } of await readTree(objects, tree)) {
-    const path = `${prefix}${name}`;
-    if (mode === '40000') yield* walkTree(objects, id, `${path}/`);
-    else yield { path, mode, id };
   }
 }
 
