@@ -32,6 +32,8 @@ export interface Config {
   readonly trustProxy: readonly string[];
   readonly cacheBytes: number;
   readonly maxUploadBytes: number;
+  /** The least that is logged. */
+  readonly logLevel: 'error' | 'warn' | 'info';
 }
 
 /** Everything that is wrong with the configuration, a line each. */
@@ -198,6 +200,10 @@ const variables = z.object({
   }),
   MODFORGE_CACHE_MB: megabytes.prefault(256).meta({ description: 'size of the content cache', fallback: '256' }),
   MODFORGE_MAX_UPLOAD_MB: megabytes.prefault(500).meta({ description: 'largest accepted upload', fallback: '500' }),
+  MODFORGE_LOG_LEVEL: z
+    .enum(['error', 'warn', 'info'], 'must be error, warn or info')
+    .default('info')
+    .meta({ description: 'least that is logged: error, warn, info (each request)', fallback: 'info' }),
 });
 
 /** The table of variables for `--help`. */
@@ -270,6 +276,7 @@ export function parseConfig(env: Record<string, string>): Config {
     trustProxy: values.MODFORGE_TRUST_PROXY,
     cacheBytes: values.MODFORGE_CACHE_MB,
     maxUploadBytes: values.MODFORGE_MAX_UPLOAD_MB,
+    logLevel: values.MODFORGE_LOG_LEVEL,
   };
 }
 

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import pino from 'pino';
 import { type App, startApp } from './app.ts';
 import { type Config, parseConfig, readEnv } from './config.ts';
+import { logOutput } from './log-output.ts';
 
 /** The folder of the sample module, in a checkout. */
 const sample = 'examples/hello';
@@ -16,7 +17,7 @@ export async function serve({
   command: string;
 }): Promise<void> {
   const config = parseConfig(readEnv(process.env, configFile));
-  const log = pino({ level: 'info' });
+  const log = pino({ level: config.logLevel }, logOutput());
   const app = await startApp({ config, log });
   const stop = (signal: NodeJS.Signals) => {
     process.off('SIGINT', stop).off('SIGTERM', stop);

@@ -1,5 +1,6 @@
-/** The HTTP surface, as an Express application over the registry. */
-import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+/** The HTTP surface, as an Express application over the registry, and before it the replies that need neither. */
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import express, { type NextFunction, type Request, type Response } from 'express';
 import type { Logger } from 'pino';
 import type { Caller } from '../forge/credentials.ts';
 import { escapePath, escapeVersion } from '../gomod/escape.ts';
@@ -14,7 +15,8 @@ import { findGoImport, goImportPage } from './go-import.ts';
 import { parseAuthorization } from './parse-authorization.ts';
 import { parseModuleTarget, parsePackage, parsePackageTarget, parseProxyTarget, uploadTarget } from './parse-target.ts';
 import { checkDeclaredBytes, readBody } from './read-body.ts';
-import { cacheControl, replyWithContent, replyWithText } from './reply.ts';
+import { ReadyReplies } from './ready-replies.ts';
+import { AnswerReplies, cacheControl, commonHeaders, replyWithText } from './reply.ts';
 
 export interface HandlerOptions {
   readonly registry: Registry;
@@ -24,7 +26,14 @@ export interface HandlerOptions {
   /** Addresses and networks whose forwarded headers are believed. */
   readonly trustProxy: readonly string[];
   readonly maxUploadBytes: number;
+  /** Size of the registry's content cache, in bytes. */
+  readonly cacheBytes: number;
   readonly log: Logger;
+}
+
+/** What the routes share. */
+interface Context extends HandlerOptions {
+  readonly ready: ReadyReplies;
 }
 
 /** Methods of what can be read. */
@@ -33,16 +42,27 @@ const reading = ['GET', 'HEAD'];
 /** A client that is refused before its body is read may go on sending for this long. */
 const lingerMs = 5_000;
 
-export function createHandler(options: HandlerOptions): Express {
-  const { registry, log } = options;
+export function createHandler(options: HandlerOptions): RequestListener {
+  const { registry, cacheBytes, log } = options;
+  const ready = new ReadyReplies({ registry, maxBytes: cacheBytes });
+  const app = createApp({ ...options, ready });
+  return (request, response) => {
+    logWhenDone(request, response, log);
+    const replies = ready.find(request);
+    if (replies === undefined) app(request, response);
+    else replies.for(request).send(response);
+  };
+}
+
+function createApp(context: Context): RequestListener {
+  const { registry, log, trustProxy } = context;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.set('trust proxy', [...options.trustProxy]);
+  app.set('trust proxy', [...trustProxy]);
 
   app.use((request, response, next) => {
-    response.set({ Vary: 'Authorization', 'X-Content-Type-Options': 'nosniff' });
-    logWhenDone(request, response, log);
+    response.set(commonHeaders);
     lingerAfterRefusal(request, response);
     next();
   });
@@ -60,9 +80,9 @@ export function createHandler(options: HandlerOptions): Express {
     replyWithText(response, 200, 'ready');
   });
 
-  app.use('/api/packages', (request, response) => proxy(request, response, options));
-  app.use('/api/v1/packages', (request, response) => packages(request, response, options));
-  app.use((request, response, next) => goGet(request, response, next, options));
+  app.use('/api/packages', (request, response) => proxy(request, response, context));
+  app.use('/api/v1/packages', (request, response) => packages(request, response, context));
+  app.use((request, response, next) => goGet(request, response, next, context));
 
   app.use((_request: Request, _response: Response, next: NextFunction) => {
     next(new NoSuchRoute('nothing here; a GOPROXY is /api/packages/{owner}/go'));
@@ -72,8 +92,8 @@ export function createHandler(options: HandlerOptions): Express {
 }
 
 /** `/api/packages/{owner}/go/…`: uploads, and the GOPROXY protocol. Who asks is looked at before what the request says. */
-async function proxy(request: Request, response: Response, options: HandlerOptions): Promise<void> {
-  const { registry } = options;
+async function proxy(request: Request, response: Response, context: Context): Promise<void> {
+  const { registry, ready } = context;
   const signal = signalOf(response);
   const { owner, rest } = parseProxyTarget(request.originalUrl);
   const caller = parseAuthorization(request.headers.authorization);
@@ -83,16 +103,18 @@ async function proxy(request: Request, response: Response, options: HandlerOptio
   else if (isUpload || !reading.includes(request.method)) await checkReader();
   if (isUpload) {
     allow(request, ['PUT']);
-    return upload(request, response, { owner, caller, target: undefined }, options);
+    return upload(request, response, { owner, caller, target: undefined }, context);
   }
   const target = await parseChecked(() => parseModuleTarget(rest), checkReader);
   const { module, question } = target;
   const isZip = question.kind === 'version' && question.file === 'zip';
   allow(request, isZip ? [...reading, 'PUT'] : reading);
   if (request.method === 'PUT') {
-    return upload(request, response, { owner, caller, target: uploadTarget(target) }, options);
+    return upload(request, response, { owner, caller, target: uploadTarget(target) }, context);
   }
-  replyWithContent(request, response, await registry.read({ owner, module, caller }, question, signal));
+  const replies = new AnswerReplies(await registry.read({ owner, module, caller }, question, signal));
+  ready.remember(request.originalUrl, request, replies);
+  replies.for(request).send(response);
 }
 
 /** `/api/v1/packages/{owner}/go/{name}/{version}`, as Gitea's API has it. */
@@ -185,18 +207,17 @@ function allow(request: Request, methods: readonly string[]): void {
 /** Aborts when the client goes away before it has its answer. */
 function signalOf(response: Response): AbortSignal {
   const controller = new AbortController();
-  response.once('close', () => {
-    if (!response.writableFinished) controller.abort();
-  });
+  const abort = () => controller.abort();
+  response.once('close', abort).once('finish', () => response.off('close', abort));
   return controller.signal;
 }
 
-function logWhenDone(request: Request, response: Response, log: Logger): void {
+function logWhenDone({ method, url = '' }: IncomingMessage, response: ServerResponse, log: Logger): void {
   const start = performance.now();
-  response.once('close', () => {
-    const path = request.originalUrl.replace(/\?.*$/s, '');
+  response.on('close', () => {
+    const path = url.replace(/\?.*$/s, '');
     const ms = Math.round(performance.now() - start);
-    log.info({ method: request.method, path, status: response.statusCode, ms }, 'request');
+    log.info({ method, path, status: response.statusCode, ms }, 'request');
   });
 }
 

@@ -4,6 +4,7 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { originForm } from './parse-target.ts';
+import { keepAliveMs } from './prepared-reply.ts';
 
 export interface ListenOptions {
   readonly host: string;
@@ -16,9 +17,6 @@ export interface Listener extends AsyncDisposable {
   /** Without a slash at the end. */
   readonly url: string;
 }
-
-/** Longer than a balancer keeps its connections, so that it is never we who close one that it is about to use. */
-const keepAliveMs = 80_000;
 
 /** So large that a path which is too long gets an answer that says so, from us. */
 const maxHeaderBytes = 64 * 1024;
@@ -46,7 +44,7 @@ export async function listen(handler: RequestListener, { host, port, tls }: List
   server.on('request', (request, response) => {
     const { socket } = request;
     idle.delete(socket);
-    response.once('close', () => {
+    response.on('close', () => {
       if (isStopping) socket.destroySoon();
       else idle.add(socket);
     });

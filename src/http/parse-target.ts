@@ -22,7 +22,7 @@ export interface ProxyTarget {
 
 /** A target in origin form: proxies may send the absolute one (RFC 9112, section 3.2.2). */
 export const originForm = (target: string): string =>
-  target.replace(/^https?:\/\/[^/?#]*(\/?)/i, '/').replace(/^(?!\/)/, '/');
+  target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*(\/?)/i, '/').replace(/^(?!\/)/, '/');
 
 /** The decoded elements of a target's path; throws BadRequest or TargetTooLong. */
 function decodeElements(target: string): string[] {

@@ -1,7 +1,10 @@
 /** Answers of the registry as HTTP: types, lifetimes, conditions and ranges (RFC 9110, RFC 9111). */
-import type { Request, Response } from 'express';
+import type { IncomingMessage } from 'node:http';
+import type { Response } from 'express';
 import type { Content, ContentKind } from '../registry/content.ts';
 import type { ModuleAnswer } from '../registry/read-module.ts';
+import { type ByteRange, parseRange } from './parse-range.ts';
+import { PreparedReply } from './prepared-reply.ts';
 
 export const textType = 'text/plain; charset=utf-8';
 
@@ -12,43 +15,74 @@ const types: Record<ContentKind, string> = {
   zip: 'application/zip',
 };
 
+/** Headers of whatever is answered. */
+export const commonHeaders = { Vary: 'Authorization', 'X-Content-Type-Options': 'nosniff' };
+
 /** A version's files never change; what a version is asked by, list and query, may change with the next publish. */
 const lifetimes = { fixed: 'max-age=31536000, immutable', passing: 'max-age=10' };
 
 export const cacheControl = (isPublic: boolean, lifetime: string): string =>
   `${isPublic ? 'public' : 'private'}, ${lifetime}`;
 
-/** Sends the content, or as much of it as the request's conditions and range leave. */
-export function replyWithContent(request: Request, response: Response, answer: ModuleAnswer): void {
-  const { content, isFixed, isPublic } = answer;
-  response.set({
-    'Cache-Control': cacheControl(isPublic, isFixed ? lifetimes.fixed : lifetimes.passing),
-    ETag: content.etag,
-    // A pseudo-version names its own time, which may lie ahead; this date must not.
-    'Last-Modified': new Date(Math.min(content.modified.getTime(), Date.now())).toUTCString(),
-  });
-  if (isUnchanged(request, answer)) {
-    response.status(304).end();
-    return;
+/** All that can be replied with one answer: the whole, nothing but its headers, that it is unchanged, or a part of it. */
+export class AnswerReplies {
+  readonly answer: ModuleAnswer;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #unchanged: PreparedReply;
+  readonly #whole: PreparedReply;
+  readonly #head: PreparedReply;
+
+  constructor(answer: ModuleAnswer) {
+    const { content, isFixed, isPublic } = answer;
+    const validators = {
+      ...commonHeaders,
+      'Cache-Control': cacheControl(isPublic, isFixed ? lifetimes.fixed : lifetimes.passing),
+      ETag: content.etag,
+      // A pseudo-version names its own time, which may lie ahead; this date must not.
+      'Last-Modified': new Date(Math.min(content.modified.getTime(), Date.now())).toUTCString(),
+    };
+    this.answer = answer;
+    this.#headers = { ...validators, 'Content-Type': types[content.kind], 'Accept-Ranges': 'bytes' };
+    const ofWhole = { ...this.#headers, 'Content-Length': String(content.bytes.byteLength) };
+    this.#unchanged = new PreparedReply(304, validators);
+    this.#whole = new PreparedReply(200, ofWhole, content.bytes);
+    this.#head = new PreparedReply(200, ofWhole);
   }
-  // Not Express's own set(), which adds a charset to JSON.
-  response.setHeader('Content-Type', types[content.kind]);
-  response.setHeader('Accept-Ranges', 'bytes');
-  const range = rangeOf(request, content);
-  if (range === 'unsatisfiable') {
-    response.set({ 'Content-Range': `bytes */${content.bytes.byteLength}`, 'Cache-Control': 'no-store' });
-    response.removeHeader('Last-Modified');
-    replyWithText(response, 416, `the file has ${content.bytes.byteLength} bytes`);
-    return;
+
+  /** The content, or as much of it as the request's conditions and range leave. */
+  for(request: IncomingMessage): PreparedReply {
+    const { content } = this.answer;
+    if (isUnchanged(request, this.answer)) return this.#unchanged;
+    if (request.method === 'HEAD') return this.#head;
+    const range = rangeOf(request, content);
+    if (range === undefined) return this.#whole;
+    return range === 'unsatisfiable' ? this.#unsatisfiable() : this.#part(range);
   }
-  let bytes = content.bytes;
-  if (range !== undefined) {
-    bytes = bytes.subarray(range.start, range.end + 1);
-    response.status(206);
-    response.set('Content-Range', `bytes ${range.start}-${range.end}/${content.bytes.byteLength}`);
+
+  #part({ start, end }: ByteRange): PreparedReply {
+    const { bytes } = this.answer.content;
+    const part = bytes.subarray(start, end + 1);
+    const headers = {
+      ...this.#headers,
+      'Content-Range': `bytes ${start}-${end}/${bytes.byteLength}`,
+      'Content-Length': String(part.byteLength),
+    };
+    return new PreparedReply(206, headers, part);
   }
-  response.set('Content-Length', String(bytes.byteLength));
-  response.end(request.method === 'HEAD' ? undefined : bytes);
+
+  #unsatisfiable(): PreparedReply {
+    const { 'Last-Modified': _, ...headers } = this.#headers;
+    const size = this.answer.content.bytes.byteLength;
+    const text = Buffer.from(`the file has ${size} bytes\n`);
+    const ofText = {
+      ...headers,
+      'Content-Range': `bytes */${size}`,
+      'Cache-Control': 'no-store',
+      'Content-Type': textType,
+      'Content-Length': String(text.byteLength),
+    };
+    return new PreparedReply(416, ofText, text);
+  }
 }
 
 export function replyWithText(response: Response, status: number, text: string): void {
@@ -58,27 +92,25 @@ export function replyWithText(response: Response, status: number, text: string):
 }
 
 /** If-None-Match, else If-Modified-Since (RFC 9110, section 13.2.2). */
-function isUnchanged(request: Request, { content, isFixed }: ModuleAnswer): boolean {
-  const noneMatch = request.headers['if-none-match'];
-  if (noneMatch !== undefined) {
-    return noneMatch.trim() === '*' || entityTags(noneMatch).some(tag => tag.replace(/^W\//, '') === content.etag);
-  }
-  const since = Date.parse(request.headers['if-modified-since'] ?? '');
-  // What can change can also change back to something older, so there the date has to be the very one that was sent.
-  return isFixed ? since >= content.modified.getTime() : since === content.modified.getTime();
+function isUnchanged({ headers }: IncomingMessage, { content, isFixed }: ModuleAnswer): boolean {
+  const noneMatch = headers['if-none-match'];
+  // With its quotes the tag is found nowhere but in itself, in a list or behind a `W/`.
+  if (noneMatch !== undefined) return noneMatch.trim() === '*' || noneMatch.includes(content.etag);
+  const modifiedSince = headers['if-modified-since'];
+  if (modifiedSince === undefined) return false;
+  const since = Date.parse(modifiedSince);
+  if (isFixed) return since >= content.modified.getTime();
+  // A list can change back to something older, so there the date has to be the very one that was sent. Any other answer that can change has
+  // the date of its commit, which may get another version's name.
+  return content.kind === 'list' && since === content.modified.getTime();
 }
 
-const entityTags = (header: string): string[] => header.match(/(?:W\/)?"[^"]*"/g) ?? [];
-
 /** The one range that is asked for and may be sent alone; several at once, or of another unit, get the whole. */
-function rangeOf(request: Request, content: Content): { start: number; end: number } | 'unsatisfiable' | undefined {
-  if (request.method !== 'GET') return undefined;
-  const ifRange = request.headers['if-range'];
+function rangeOf({ headers }: IncomingMessage, content: Content): ReturnType<typeof parseRange> {
+  const { range, 'if-range': ifRange } = headers;
+  if (range === undefined) return undefined;
   if (typeof ifRange === 'string' && ifRange !== content.etag && Date.parse(ifRange) !== content.modified.getTime()) {
     return undefined;
   }
-  const ranges = request.range(content.bytes.byteLength);
-  if (ranges === -1) return 'unsatisfiable';
-  if (ranges === undefined || ranges === -2 || ranges.type !== 'bytes') return undefined;
-  return ranges.length === 1 ? ranges[0] : undefined;
+  return parseRange(range, content.bytes.byteLength);
 }

@@ -4,12 +4,12 @@ import { LRUCache } from 'lru-cache';
 import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion } from '../gomod/pseudo-version.ts';
 import { parseQuery } from '../gomod/query.ts';
-import { isVersion, type Version } from '../gomod/version.ts';
+import { checkModuleVersion, isVersion, type Version } from '../gomod/version.ts';
 import { type Content, makeContent } from './content.ts';
 import { NotFound } from './errors.ts';
 import { commitOfVersion, latestOf, moduleVersions, ownershipOf } from './module-versions.ts';
 import { tagOf } from './place-module.ts';
-import type { ModuleRequest, OpenRepository, Repositories } from './repositories.ts';
+import type { Freshness, ModuleRequest, OpenRepository, Repositories } from './repositories.ts';
 import type { SourceModules, SourceRevision } from './source-module.ts';
 import { revisionOf } from './source-tags.ts';
 import type { VersionContents, VersionFile } from './version-content.ts';
@@ -32,6 +32,8 @@ export interface ModuleAnswer {
   readonly isFixed: boolean;
   /** Whether anyone may see it. */
   readonly isPublic: boolean;
+  /** How long `read` would answer the same, as far as this process can know. */
+  readonly freshness: Freshness;
 }
 
 interface OpenModule extends OpenRepository {
@@ -59,8 +61,12 @@ export class ModuleReader {
     const content = isSource
       ? await this.#readSource(open, question, signal)
       : await this.#readManaged(open, question, signal);
-    const isFixed = question.kind === 'version' && isVersion(question.query);
-    return { content, isFixed, isPublic: open.isPublic };
+    // `v2.0.0` of a path without `/v2` is no version but stands for one, today for `v2.0.0+incompatible`.
+    const isFixed =
+      question.kind === 'version' &&
+      isVersion(question.query) &&
+      checkModuleVersion(module, question.query) === undefined;
+    return { content, isFixed, isPublic: open.isPublic, freshness: open.freshness };
   }
 
   /** Of a repository of our own: its tags are the versions, and nothing else is looked at. */

@@ -58,6 +58,11 @@ export class Registry {
     return this.#reader.read(request, question, signal);
   }
 
+  /** Whether `read` would give this answer again, without asking the forge. */
+  isFresh(answer: ModuleAnswer): boolean {
+    return this.#repositories.isFresh(answer.freshness);
+  }
+
   /** What can be refused before an upload's body is read; throws as `publish`. */
   checkBeforeUpload(
     owner: string,

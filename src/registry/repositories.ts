@@ -39,6 +39,18 @@ export interface OpenRepository {
   readonly refs: Refs;
   /** Whether anyone may read it, so that shared caches may keep what it says. */
   readonly isPublic: boolean;
+  readonly freshness: Freshness;
+}
+
+/** How long something rests on refs that would be believed anyway: until a time by performance.now(), and while `changes` stands. */
+export interface Freshness {
+  readonly until: number;
+  readonly changes: number;
+}
+
+/** What a caller sees, and until when that is believed, by performance.now(). */
+interface SeenRefs extends KnownRefs {
+  readonly until: number;
 }
 
 /** What decides where a module is, whether it is managed and what its versions are; HEAD comes along. */
@@ -77,6 +89,8 @@ export class Repositories {
   readonly #logins = new SharedCache<Login>({ max: 10_000, ttlMs: rightsTtlMs });
   /** Counts the changes made through this process, of each repository and each owner: what was read before one is not believed after it. */
   readonly #changes = new LRUCache<string, number>({ max: 100_000 });
+  /** All of those changes together. */
+  #changeCount = 0;
 
   constructor(options: RepositoriesOptions) {
     this.#options = options;
@@ -138,11 +152,15 @@ export class Repositories {
     const isOpen = this.#options.anonymousRead === 'all';
     // Where reading is open, credentials that are shown are looked at all the same: wrong ones are refused.
     const readers: Caller[] = isOpen && caller.kind === 'user' ? [caller, service] : [isOpen ? service : caller];
+    const changes = this.#changeCount;
+    let until = Number.POSITIVE_INFINITY;
     for (const reader of readers) {
-      const refs = await this.refs(place, reader, signal);
-      if (refs === undefined) continue;
+      const seen = await this.#look(place, reader, signal);
+      until = Math.min(until, seen.until);
+      if (seen.refs === undefined) continue;
       const remote = this.#options.forge.remote(place, reader);
-      return { place, refs, remote, isPublic: isOpen || caller.kind === 'anonymous' };
+      const isPublic = isOpen || caller.kind === 'anonymous';
+      return { place, refs: seen.refs, remote, isPublic, freshness: { until, changes } };
     }
     const isOurs = place.isOwnNamespace || matchPrefixPatterns(this.#options.privatePaths, module);
     if (caller.kind === 'anonymous' && isOurs) {
@@ -166,9 +184,12 @@ export class Repositories {
    * twice as old. Else throws as Remote.refs.
    */
   async refs(place: Place, caller: Caller, signal: AbortSignal): Promise<Refs | undefined> {
-    if (await this.#isUnlisted(place, caller, signal)) return undefined;
-    const key = this.#keyOf(nameOf(place), caller);
-    return (await this.#refs.get(key, shared => this.#askRefs(place, caller, shared), signal)).refs;
+    return (await this.#look(place, caller, signal)).refs;
+  }
+
+  /** Whether asking now for what has this freshness would give the same, and ask the forge for no refs. */
+  isFresh({ until, changes }: Freshness): boolean {
+    return changes === this.#changeCount && performance.now() < until;
   }
 
   /** As `refs`, but asked for now: for deciding what to write. */
@@ -181,6 +202,16 @@ export class Repositories {
   /** To be called after a change of the repository's refs: they are asked for again by whoever reads next. */
   forget(place: Place): void {
     for (const name of [nameOf(place), place.owner]) this.#changes.set(name, (this.#changes.get(name) ?? 0) + 1);
+    this.#changeCount++;
+  }
+
+  async #look(place: Place, caller: Caller, signal: AbortSignal): Promise<SeenRefs> {
+    if (await this.#isUnlisted(place, caller, signal)) {
+      return { refs: undefined, until: this.#listings.keptUntil(this.#keyOf(place.owner, caller)) };
+    }
+    const key = this.#keyOf(nameOf(place), caller);
+    const { refs } = await this.#refs.get(key, shared => this.#askRefs(place, caller, shared), signal);
+    return { refs, until: this.#refs.keptUntil(key) };
   }
 
   /** For what is known of a repository or an owner: another one for each caller, and after each change. */

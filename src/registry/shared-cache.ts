@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { CredentialsRefused, RepositoryNotFound } from '../git/errors.ts';
 
 interface Flight<Value> {
   readonly controller: AbortController;
@@ -27,13 +28,25 @@ export class SharedCache<Value extends object> {
     this.#ttlMs = typeof ttlMs === 'function' ? ttlMs : () => ttlMs;
     this.#values = new LRUCache(
       'max' in limits
-        ? { max: limits.max, ttlResolution: 0 }
+        ? { max: limits.max, ttlResolution: 0, ttlAutopurge: true }
         : { maxSize: limits.maxBytes, sizeCalculation: limits.bytesOf },
     );
   }
 
   /** The value of `key`, from memory or from `fetch`. Throws what `fetch` throws, or the signal's reason. */
   async get(key: string, fetch: (signal: AbortSignal) => Promise<Value>, signal: AbortSignal): Promise<Value> {
+    const isAnothers = this.#flights.has(key);
+    try {
+      return await this.#join(key, fetch, signal);
+    } catch (error) {
+      // It was fetched with the rights of whoever came first.
+      const isOfCaller = error instanceof CredentialsRefused || error instanceof RepositoryNotFound;
+      if (!isAnothers || !isOfCaller) throw error;
+      return await this.#join(key, fetch, signal);
+    }
+  }
+
+  async #join(key: string, fetch: (signal: AbortSignal) => Promise<Value>, signal: AbortSignal): Promise<Value> {
     signal.throwIfAborted();
     const known = this.#values.get(key);
     if (known !== undefined) return known;
@@ -53,6 +66,11 @@ export class SharedCache<Value extends object> {
   /** The value if it is in memory. */
   peek(key: string): Value | undefined {
     return this.#values.peek(key);
+  }
+
+  /** Until when `get` gives the value that is in memory now, by performance.now(); a time that is over where there is none. */
+  keptUntil(key: string): number {
+    return performance.now() + this.#values.getRemainingTTL(key);
   }
 
   set(key: string, value: Value): void {

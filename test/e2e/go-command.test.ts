@@ -115,7 +115,10 @@ describe('versions of a module', { skip }, () => {
   it('go shows what modforge says of a version that is missing', async () => {
     await using go = await createUser();
     const said = await go.failure('get', 'example.com/lib@v1.9.9');
-    assert.match(said, /404 Not Found\n\tserver response: example\.com\/lib@v1\.9\.9: invalid version: unknown revision/);
+    assert.match(
+      said,
+      /404 Not Found\n\tserver response: example\.com\/lib@v1\.9\.9: invalid version: unknown revision/,
+    );
   });
 
   it('go list -m -versions lists them in order, with pre-releases', async () => {

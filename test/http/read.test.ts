@@ -112,7 +112,8 @@ describe('reading', () => {
         [{ 'If-None-Match': `"x", W/${etag}` }, 304],
         [{ 'If-None-Match': '*' }, 304],
         [{ 'If-None-Match': '"x"' }, 200],
-        [{ 'If-Modified-Since': modified }, 304],
+        // Its date is the commit's, which may get a higher version's tag.
+        [{ 'If-Modified-Since': modified }, path === '@latest' ? 200 : 304],
         [{ 'If-None-Match': '"x"', 'If-Modified-Since': modified }, 200],
         [{ 'If-Modified-Since': 'Thu, 01 Jan 1970 00:00:00 GMT' }, 200],
         [{ 'If-Modified-Since': 'yesterday' }, 200],

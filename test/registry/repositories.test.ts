@@ -154,4 +154,36 @@ describe('Repositories', () => {
     repositories.forget(place('x.dev/b'));
     assert.deepEqual(await Promise.all(['x.dev/c', 'x.dev/d'].map(module => isThere(module))), [false, true]);
   });
+
+  describe('freshness', () => {
+    const module = 'x.dev/a';
+    const open = async (caller = ann) =>
+      (await repositories.open({ owner: 'acme', module: parseModulePath(module), caller }, signal)).freshness;
+
+    it('ends when the refs are not believed any more, however late they were looked at', async () => {
+      await make(module);
+      const asking = performance.now();
+      const first = await open();
+      const asked = performance.now();
+      assert.ok(first.until >= asking + 60_000 && first.until <= asked + 60_000);
+      await sleep(5);
+      assert.ok(Math.abs((await open()).until - first.until) < 1);
+      assert.equal(repositories.isFresh(first), true);
+      assert.equal(repositories.isFresh({ ...first, until: performance.now() }), false);
+    });
+
+    it('ends with any change, and one that came while the refs were asked for is none of theirs', async () => {
+      await make(module);
+      await make('x.dev/b');
+      const before = await open();
+      repositories.forget(place('x.dev/b'));
+      assert.equal(repositories.isFresh(before), false);
+      const after = await open();
+      assert.equal(repositories.isFresh(after), true);
+      repositories.forget(place(module));
+      const opening = open();
+      repositories.forget(place(module));
+      assert.equal(repositories.isFresh(await opening), false);
+    });
+  });
 });

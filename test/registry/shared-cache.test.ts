@@ -90,4 +90,19 @@ describe('SharedCache', () => {
     }
     assert.equal(source.state.calls, 2);
   });
+
+  it('says until when it keeps a value, whoever asks for it meanwhile', async () => {
+    const cache = new SharedCache<Value>({ max: 10, ttlMs: 60_000 });
+    const source = controlledFetch();
+    assert.ok(cache.keptUntil('k') <= performance.now());
+    const fetched = cache.get('k', source.fetch, never);
+    const before = performance.now();
+    source.finish(1);
+    await fetched;
+    const until = cache.keptUntil('k');
+    assert.ok(until >= before + 60_000 && until <= performance.now() + 60_000);
+    while (performance.now() < before + 5) await setImmediate();
+    await cache.get('k', source.fetch, never);
+    assert.ok(Math.abs(cache.keptUntil('k') - until) < 1);
+  });
 });

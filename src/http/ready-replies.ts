@@ -1,0 +1,63 @@
+/**
+ * Replies that were made for an earlier request, and would be the same if they were made for this one: it needs no routing, no parsing
+ * and no look at the registry's caches. The registry says how long an answer stands, and credentials are part of what is asked.
+ */
+import type { IncomingMessage } from 'node:http';
+import { LRUCache } from 'lru-cache';
+import { keyedHash } from '../forge/caller-key.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { AnswerReplies } from './reply.ts';
+
+/** What an entry costs beside its content: key, headers, a small content once more as text. */
+const entryBytes = 4096;
+
+export interface ReadyRepliesOptions {
+  readonly registry: Registry;
+  /** Most bytes of all contents that have replies here. */
+  readonly maxBytes: number;
+}
+
+export class ReadyReplies {
+  readonly #registry: Registry;
+  readonly #replies: LRUCache<string, AnswerReplies>;
+
+  constructor({ registry, maxBytes }: ReadyRepliesOptions) {
+    this.#registry = registry;
+    this.#replies = new LRUCache({
+      maxSize: maxBytes,
+      sizeCalculation: ({ answer }) => answer.content.bytes.byteLength + entryBytes,
+      // What is of no use any more must not hold content that other caches have dropped.
+      ttlAutopurge: true,
+      ttlResolution: 0,
+    });
+  }
+
+  /** What may be replied to a request, as it came, without asking anyone. */
+  find(request: IncomingMessage): AnswerReplies | undefined {
+    if (!isPlainRead(request)) return undefined;
+    const replies = this.#replies.get(keyOf(request.url ?? '', request));
+    return replies && this.#registry.isFresh(replies.answer) ? replies : undefined;
+  }
+
+  /** Keeps the replies to whoever asks for `target` with this request's credentials, for as long as the registry stands by their answer. */
+  remember(target: string, request: IncomingMessage, replies: AnswerReplies): void {
+    const ttl = replies.answer.freshness.until - performance.now();
+    if (ttl > 0) this.#replies.set(keyOf(target, request), replies, { ttl });
+  }
+}
+
+/** A read without anything that asks for more than a reply: a body, another protocol, leave to go on. */
+function isPlainRead({ method, headers }: IncomingMessage): boolean {
+  return (
+    (method === 'GET' || method === 'HEAD') &&
+    headers['content-length'] === undefined &&
+    headers['transfer-encoding'] === undefined &&
+    headers.upgrade === undefined &&
+    headers.expect === undefined
+  );
+}
+
+/** A target holds no space, so nobody's key is that of another one. */
+function keyOf(target: string, { headers: { authorization } }: IncomingMessage): string {
+  return authorization === undefined ? target : `${target} ${keyedHash(authorization)}`;
+}
