@@ -25,6 +25,13 @@ export class NoProgress extends Error {
   override readonly name = 'NoProgress';
 }
 
+/** A connection that was open from an earlier request was closed before there was an answer. */
+class StaleConnection extends Error {
+  override readonly name = 'StaleConnection';
+  /** As Node's errors of the network have it. */
+  readonly code = 'ECONNRESET';
+}
+
 /** Keeps connections open for later requests to the same server, for all who share it. */
 export interface HttpPoster extends Disposable {
   /** Throws what Node throws where there is no answer; reading the body throws as well. Redirects are an answer. */
@@ -37,7 +44,16 @@ export function createHttpPoster({ maxConnections = 64 }: { maxConnections?: num
   const http = new HttpAgent(settings);
   const https = new HttpsAgent(settings);
   return {
-    post: request => post(request, request.url.protocol === 'https:' ? https : http),
+    async post(request) {
+      const agent = request.url.protocol === 'https:' ? https : http;
+      try {
+        return await post(request, agent);
+      } catch (error) {
+        // A server closes a connection that has rested for too long, perhaps in the very moment in which it is used again.
+        if (!(error instanceof StaleConnection) || !Buffer.isBuffer(request.body)) throw error;
+        return await post(request, agent);
+      }
+    },
     [Symbol.dispose]() {
       http.destroy();
       https.destroy();
@@ -59,7 +75,10 @@ function post({ url, headers, body, timeoutMs, signal }: PostRequest, agent: Htt
     let stop = (reason: Error): unknown => request.destroy(reason);
     request.on('timeout', () => stop(new NoProgress(`nothing was sent or received for ${timeoutMs} ms`)));
     // After the answer has begun, its own stream tells of faults.
-    request.on('error', reject);
+    request.on('error', error => {
+      const isStale = request.reusedSocket && 'code' in error && ['ECONNRESET', 'EPIPE'].includes(String(error.code));
+      reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
+    });
     request.once('response', response => {
       stop = reason => response.destroy(reason);
       // Who has been answered needs not send the rest.

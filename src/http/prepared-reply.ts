@@ -1,7 +1,7 @@
 /**
  * A reply whose bytes are known before it is asked for, but for the date. Node's `writeHead` and `end` would check and join the same
- * headers for each request and hand head and body to the system one by one, which costs more than all else that a reply from memory
- * takes (docs/performance.md).
+ * headers for each request, and give head and body to the system one by one: with them a small reply from memory takes half as much
+ * time again.
  */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 
@@ -40,7 +40,7 @@ export class PreparedReply {
     response.statusCode = this.#status;
     const { socket } = response;
     // Node gives the socket to whose turn it is: a client may ask for more before it has an answer.
-    if (socket === null || !response.shouldKeepAlive || response.req.httpVersion !== '1.1') {
+    if (socket === null || !response.shouldKeepAlive) {
       response.writeHead(this.#status, this.#headers).end(this.#body);
       return;
     }

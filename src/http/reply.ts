@@ -1,7 +1,7 @@
 /** Answers of the registry as HTTP: types, lifetimes, conditions and ranges (RFC 9110, RFC 9111). */
 import type { IncomingMessage } from 'node:http';
 import type { Response } from 'express';
-import type { Content, ContentKind } from '../registry/content.ts';
+import type { ContentKind } from '../registry/content.ts';
 import type { ModuleAnswer } from '../registry/read-module.ts';
 import { type ByteRange, parseRange } from './parse-range.ts';
 import { PreparedReply } from './prepared-reply.ts';
@@ -51,10 +51,9 @@ export class AnswerReplies {
 
   /** The content, or as much of it as the request's conditions and range leave. */
   for(request: IncomingMessage): PreparedReply {
-    const { content } = this.answer;
     if (isUnchanged(request, this.answer)) return this.#unchanged;
     if (request.method === 'HEAD') return this.#head;
-    const range = rangeOf(request, content);
+    const range = rangeOf(request, this.answer);
     if (range === undefined) return this.#whole;
     return range === 'unsatisfiable' ? this.#unsatisfiable() : this.#part(range);
   }
@@ -92,25 +91,29 @@ export function replyWithText(response: Response, status: number, text: string):
 }
 
 /** If-None-Match, else If-Modified-Since (RFC 9110, section 13.2.2). */
-function isUnchanged({ headers }: IncomingMessage, { content, isFixed }: ModuleAnswer): boolean {
+function isUnchanged({ headers }: IncomingMessage, answer: ModuleAnswer): boolean {
+  const { content, isFixed } = answer;
   const noneMatch = headers['if-none-match'];
   // With its quotes the tag is found nowhere but in itself, in a list or behind a `W/`.
   if (noneMatch !== undefined) return noneMatch.trim() === '*' || noneMatch.includes(content.etag);
   const modifiedSince = headers['if-modified-since'];
   if (modifiedSince === undefined) return false;
   const since = Date.parse(modifiedSince);
-  if (isFixed) return since >= content.modified.getTime();
-  // A list can change back to something older, so there the date has to be the very one that was sent. Any other answer that can change has
-  // the date of its commit, which may get another version's name.
-  return content.kind === 'list' && since === content.modified.getTime();
+  return isFixed ? since >= content.modified.getTime() : isOfDate(answer, since);
 }
 
+/**
+ * Whether this is what had the date. A list can change back to something older, so the date has to be the very one that was sent. Any
+ * other answer that can change has the date of its commit, which may get another version's name.
+ */
+const isOfDate = ({ content, isFixed }: ModuleAnswer, date: number): boolean =>
+  (isFixed || content.kind === 'list') && date === content.modified.getTime();
+
 /** The one range that is asked for and may be sent alone; several at once, or of another unit, get the whole. */
-function rangeOf({ headers }: IncomingMessage, content: Content): ReturnType<typeof parseRange> {
+function rangeOf({ headers }: IncomingMessage, answer: ModuleAnswer): ReturnType<typeof parseRange> {
   const { range, 'if-range': ifRange } = headers;
+  const { etag, bytes } = answer.content;
   if (range === undefined) return undefined;
-  if (typeof ifRange === 'string' && ifRange !== content.etag && Date.parse(ifRange) !== content.modified.getTime()) {
-    return undefined;
-  }
-  return parseRange(range, content.bytes.byteLength);
+  const isOther = typeof ifRange === 'string' && ifRange !== etag && !isOfDate(answer, Date.parse(ifRange));
+  return isOther ? undefined : parseRange(range, bytes.byteLength);
 }

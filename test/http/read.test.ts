@@ -166,6 +166,15 @@ describe('reading', () => {
     assert.equal(beyond.headers.get('cache-control'), 'no-store');
   });
 
+  it('sends no range of what has the date that is asked for, where another version may have had it too', async () => {
+    const path = 'example.com/lib/@v/latest.zip';
+    const { headers, body } = await get(path);
+    const [etag = '', date = ''] = [headers.get('etag') ?? '', headers.get('last-modified') ?? ''];
+    assert.equal((await get(path, { Range: 'bytes=0-9', 'If-Range': etag })).status, 206);
+    const whole = await get(path, { Range: 'bytes=0-9', 'If-Range': date });
+    assert.deepEqual([whole.status, whole.body], [200, body]);
+  });
+
   for (const [path, status] of [
     ['example.com/lib/@v/v1.2.3.info', 404],
     ['example.com/lib/@v/v1.info', 404],
