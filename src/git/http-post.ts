@@ -9,6 +9,8 @@ export interface PostRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Sent whole where it is a Buffer, else in chunks as it is produced. */
   readonly body: Buffer | Iterable<Uint8Array>;
+  /** A kept connection may be closed by the server just when it is used again: a request that must not be sent twice wants a new one. */
+  readonly connection: 'kept' | 'new';
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
@@ -25,13 +27,6 @@ export class NoProgress extends Error {
   override readonly name = 'NoProgress';
 }
 
-/** A connection that was open from an earlier request was closed before there was an answer. */
-class StaleConnection extends Error {
-  override readonly name = 'StaleConnection';
-  /** As Node's errors of the network have it. */
-  readonly code = 'ECONNRESET';
-}
-
 /** Keeps connections open for later requests to the same server, for all who share it. */
 export interface HttpPoster extends Disposable {
   /** Throws what Node throws where there is no answer; reading the body throws as well. Redirects are an answer. */
@@ -44,15 +39,9 @@ export function createHttpPoster({ maxConnections = 64 }: { maxConnections?: num
   const http = new HttpAgent(settings);
   const https = new HttpsAgent(settings);
   return {
-    async post(request) {
+    post(request) {
       const agent = request.url.protocol === 'https:' ? https : http;
-      try {
-        return await post(request, agent);
-      } catch (error) {
-        // A server closes a connection that has rested for too long, perhaps in the very moment in which it is used again.
-        if (!(error instanceof StaleConnection) || !Buffer.isBuffer(request.body)) throw error;
-        return await post(request, agent);
-      }
+      return post(request, request.connection === 'kept' ? agent : false);
     },
     [Symbol.dispose]() {
       http.destroy();
@@ -61,9 +50,9 @@ export function createHttpPoster({ maxConnections = 64 }: { maxConnections?: num
   };
 }
 
-function post({ url, headers, body, timeoutMs, signal }: PostRequest, agent: HttpAgent): Promise<PostResponse> {
+function post({ url, headers, body, timeoutMs, signal }: PostRequest, agent: HttpAgent | false): Promise<PostResponse> {
   return new Promise((resolve, reject) => {
-    const start = agent instanceof HttpsAgent ? httpsRequest : httpRequest;
+    const start = url.protocol === 'https:' ? httpsRequest : httpRequest;
     const length = Buffer.isBuffer(body) ? { 'Content-Length': String(body.byteLength) } : {};
     const request = start(url, {
       method: 'POST',
@@ -75,10 +64,7 @@ function post({ url, headers, body, timeoutMs, signal }: PostRequest, agent: Htt
     let stop = (reason: Error): unknown => request.destroy(reason);
     request.on('timeout', () => stop(new NoProgress(`nothing was sent or received for ${timeoutMs} ms`)));
     // After the answer has begun, its own stream tells of faults.
-    request.on('error', error => {
-      const isStale = request.reusedSocket && 'code' in error && ['ECONNRESET', 'EPIPE'].includes(String(error.code));
-      reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
-    });
+    request.on('error', reject);
     request.once('response', response => {
       stop = reason => response.destroy(reason);
       // Who has been answered needs not send the rest.

@@ -43,7 +43,8 @@ export async function requestService(server: GitServer, request: ServiceRequest)
   url.pathname = `${url.pathname.replace(/\/$/, '')}/${service}`;
   for (let redirects = 0; redirects <= maxRedirects; redirects += 1) {
     const sent = Buffer.isBuffer(body) ? body : body();
-    const response = await postAgain(server.poster, { url, headers, body: sent, timeoutMs, signal });
+    const connection = service === 'git-receive-pack' ? 'new' : 'kept';
+    const response = await postAgain(server.poster, { url, headers, body: sent, connection, timeoutMs, signal });
     if (response.status === 200 && isGitAnswer(response.headers, service)) return response.body;
     const { location } = response.headers;
     const text = await readText(response);
@@ -58,14 +59,14 @@ export async function requestService(server: GitServer, request: ServiceRequest)
 const basic = ({ user, password }: { user: string; password: string }) =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
-/** A kept connection may have been closed by the server just when it is used again: reading is then tried once more. A push never is. */
+/** A kept connection may have been closed by the server just when it is used again: the request then goes over a new one. */
 async function postAgain(poster: HttpPoster, request: Parameters<HttpPoster['post']>[0]): Promise<PostResponse> {
   try {
     return await poster.post(request);
   } catch (error) {
-    const wasReset = error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
-    if (!wasReset || !request.url.pathname.endsWith('/git-upload-pack') || request.signal.aborted) throw error;
-    return await poster.post(request);
+    const wasClosed = error instanceof Error && 'code' in error && ['ECONNRESET', 'EPIPE'].includes(String(error.code));
+    if (!wasClosed || request.connection !== 'kept' || request.signal.aborted) throw error;
+    return await poster.post({ ...request, connection: 'new' });
   }
 }
 

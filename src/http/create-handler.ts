@@ -215,7 +215,8 @@ function signalOf(response: Response): AbortSignal {
 function logWhenDone({ method, url = '' }: IncomingMessage, response: ServerResponse, log: Logger): void {
   const start = performance.now();
   response.on('close', () => {
-    const path = url.replace(/\?.*$/s, '');
+    const query = url.indexOf('?');
+    const path = query === -1 ? url : url.slice(0, query);
     const ms = Math.round(performance.now() - start);
     log.info({ method, path, status: response.statusCode, ms }, 'request');
   });

@@ -1,6 +1,6 @@
 /** Node's server around the handler: timeouts for a registry behind a balancer, and uploads that ask before they send. */
 import { once } from 'node:events';
-import { createServer as createHttpServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createHttpServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { originForm } from './parse-target.ts';
@@ -35,19 +35,17 @@ export async function listen(handler: RequestListener, { host, port, tls }: List
   server.requestTimeout = 0;
   server.keepAliveTimeout = keepAliveMs;
   server.timeout = idleMs;
-  const idle = new Set<Socket>();
+  /** The newest response on each open connection. */
+  const newest = new Map<Socket, ServerResponse | undefined>();
   let isStopping = false;
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
-    idle.add(socket);
-    socket.once('close', () => idle.delete(socket));
+    newest.set(socket, undefined);
+    socket.once('close', () => newest.delete(socket));
   });
+  const endAfter = (response: ServerResponse, socket: Socket) => response.once('close', () => socket.destroySoon());
   server.on('request', (request, response) => {
-    const { socket } = request;
-    idle.delete(socket);
-    response.on('close', () => {
-      if (isStopping) socket.destroySoon();
-      else idle.add(socket);
-    });
+    newest.set(request.socket, response);
+    if (isStopping) endAfter(response, request.socket);
     request.url = originForm(request.url ?? '/');
     handler(request, response);
   });
@@ -66,7 +64,10 @@ export async function listen(handler: RequestListener, { host, port, tls }: List
       const closed = once(server, 'close');
       isStopping = true;
       server.close();
-      for (const socket of idle) socket.destroy();
+      for (const [socket, response] of newest) {
+        if (response === undefined || response.destroyed) socket.destroy();
+        else endAfter(response, socket);
+      }
       const deadline = setTimeout(() => server.closeAllConnections(), stopMs);
       await closed;
       clearTimeout(deadline);

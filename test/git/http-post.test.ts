@@ -3,36 +3,41 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { createHttpPoster } from '../../src/git/http-post.ts';
+import { type GitService, requestService } from '../../src/git/smart-http-request.ts';
 
-test('a connection that the server closes when it is used again is replaced by a new one, once', async () => {
+test('reading goes over a new connection where the kept one was closed; a push never uses a kept one', async () => {
+  const requests: string[][] = [];
   const sockets: Socket[] = [];
   const server = createServer(socket => {
+    const heard: string[] = [];
+    requests.push(heard);
     sockets.push(socket);
-    let requests = 0;
     socket.on('error', () => {});
-    socket.on('data', () => {
-      requests += 1;
-      if (requests === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    socket.on('data', data => {
+      const service = /git-[a-z]+-pack/.exec(data.toString())?.[0] ?? 'more';
+      heard.push(service);
+      const head = `HTTP/1.1 200 OK\r\nContent-Type: application/x-${service}-result\r\nContent-Length: 2\r\n\r\n`;
+      if (heard.length === 1) socket.write(`${head}ok`);
       else socket.resetAndDestroy();
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
   using poster = createHttpPoster();
-  const ask = async (body: Buffer | Iterable<Uint8Array>) => {
-    const url = new URL(`http://127.0.0.1:${port}/`);
+  const url = new URL(`http://127.0.0.1:${port}/lib.git`);
+  const ask = async (service: GitService) => {
     const signal = AbortSignal.timeout(10_000);
-    const response = await poster.post({ url, headers: {}, body, timeoutMs: 5_000, signal });
+    const target = { url, credentials: undefined, poster, userAgent: 'test', timeoutMs: 5_000 };
+    const body = await requestService(target, { service, body: Buffer.from('0000'), signal });
     const pieces: Buffer[] = [];
-    for await (const piece of response.body) pieces.push(piece);
+    for await (const piece of body) pieces.push(piece);
     return Buffer.concat(pieces).toString();
   };
   try {
-    assert.equal(await ask(Buffer.from('one')), 'ok');
-    assert.equal(await ask(Buffer.from('two')), 'ok');
-    assert.equal(sockets.length, 2);
-    // What was produced as it was sent can't be sent again.
-    await assert.rejects(ask([Buffer.from('three')]), { code: 'ECONNRESET' });
+    assert.equal(await ask('git-upload-pack'), 'ok');
+    assert.equal(await ask('git-receive-pack'), 'ok');
+    assert.equal(await ask('git-upload-pack'), 'ok');
+    assert.deepEqual(requests, [['git-upload-pack', 'git-upload-pack'], ['git-receive-pack'], ['git-upload-pack']]);
   } finally {
     for (const socket of sockets) socket.destroy();
     server.close();

@@ -690,7 +690,7 @@ describe('in front of a server that is not well', () => {
     );
   });
 
-  test('what is well is read, over one connection', async () => {
+  test('what is well is read, over one connection, and pushed over another', async () => {
     const sockets = new Set<unknown>();
     await using fake = await startFake((response, request) => {
       sockets.add(request.socket);
@@ -703,8 +703,9 @@ describe('in front of a server that is not well', () => {
     assert.equal(byName.get(tagRef('v1.0.0'))?.peeled, someCommit.id);
     assert.equal(head, main);
     assert.equal((await filesOf(remote, someCommit.id)).length, 2);
-    await pushTo(remote);
     assert.equal(sockets.size, 1);
+    await pushTo(remote);
+    assert.equal(sockets.size, 2);
   });
 
   for (const [name, whole, ask] of [
