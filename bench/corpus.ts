@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
-import { inflateEntry, readZip } from '../src/zip/read-zip.ts';
+import { inflateEntry } from '../src/zip/inflate-entry.ts';
+import { readZip } from '../src/zip/read-zip.ts';
 import { goSource } from './go-source.ts';
 import { createRandom } from './random.ts';
 

@@ -32,6 +32,8 @@ export interface Config {
   readonly trustProxy: readonly string[];
   readonly cacheBytes: number;
   readonly maxUploadBytes: number;
+  /** Larger uploads are kept on the disk while they are looked at and pushed. */
+  readonly spoolAboveBytes: number;
   /** The least that is logged. */
   readonly logLevel: 'error' | 'warn' | 'info';
 }
@@ -200,6 +202,10 @@ const variables = z.object({
   }),
   MODFORGE_CACHE_MB: megabytes.prefault(256).meta({ description: 'size of the content cache', fallback: '256' }),
   MODFORGE_MAX_UPLOAD_MB: megabytes.prefault(500).meta({ description: 'largest accepted upload', fallback: '500' }),
+  MODFORGE_SPOOL_ABOVE_MB: megabytes.prefault(16).meta({
+    description: 'uploads above it are kept in a temporary file (TMPDIR), others in memory',
+    fallback: '16',
+  }),
   MODFORGE_LOG_LEVEL: z
     .enum(['error', 'warn', 'info'], 'must be error, warn or info')
     .default('info')
@@ -276,6 +282,7 @@ export function parseConfig(env: Record<string, string>): Config {
     trustProxy: values.MODFORGE_TRUST_PROXY,
     cacheBytes: values.MODFORGE_CACHE_MB,
     maxUploadBytes: values.MODFORGE_MAX_UPLOAD_MB,
+    spoolAboveBytes: values.MODFORGE_SPOOL_ABOVE_MB,
     logLevel: values.MODFORGE_LOG_LEVEL,
   };
 }

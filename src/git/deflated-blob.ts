@@ -1,13 +1,14 @@
-/** Blobs as a snapshot holds them: compressed, so that all of a version fit into memory, and ready for a zip. */
+/** Blobs as a snapshot holds them: compressed, and ready for a zip. */
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { crc32, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
+import { readSlice, type Slice, sliceOf } from '../spool/slice.ts';
 import { beginObjectHash, type ObjectId, type ObjectKind } from './object-id.ts';
 
 /** A blob's content as one deflate stream (RFC 1951), and what is known of it from when it was checked. */
 export interface DeflatedBlob {
-  readonly data: Buffer;
+  readonly data: Slice;
   /** Bytes of the content. */
   readonly size: number;
   readonly crc32: number;
@@ -50,22 +51,26 @@ export async function digestObject(
 
 /** The blob of no bytes. */
 export const emptyBlob: DeflatedBlob = {
-  data: deflateRawSync(Buffer.alloc(0)),
+  data: sliceOf(deflateRawSync(Buffer.alloc(0))),
   size: 0,
   crc32: 0,
   sha256: createHash('sha256').digest(),
 };
 
+/** Content as one deflate stream. */
+export const deflate = async (content: Buffer): Promise<Buffer> =>
+  content.byteLength < largeBytes ? deflateRawSync(content, { level }) : await deflateLarge(content, { level });
+
 /** Compresses content; `digests`, where they are known, are its own. */
 export async function deflateBlob(content: Buffer, digests?: Digests): Promise<DeflatedBlob> {
   const { size, crc32, sha256 } = digests ?? (await digestObject('blob', content)).digests;
-  const data = size < largeBytes ? deflateRawSync(content, { level }) : await deflateLarge(content, { level });
-  return { data, size, crc32, sha256 };
+  return { data: sliceOf(await deflate(content)), size, crc32, sha256 };
 }
 
 /** The blob's content, anew at each call. */
 export async function inflateBlob({ data, size }: DeflatedBlob): Promise<Buffer> {
-  return size < largeBytes ? inflateRawSync(data) : await inflateLarge(data);
+  const bytes = await readSlice(data);
+  return size < largeBytes ? inflateRawSync(bytes) : await inflateLarge(bytes);
 }
 
 /**

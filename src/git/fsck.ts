@@ -110,6 +110,30 @@ function isBadSubmoduleUrl(url: string): boolean {
   if (/^(\.\.?\/|git:\/\/)/.test(url)) return /\n|%0a/i.test(url) || /^(\.\/)*\.\.\/(\.\.?\/)*[:/]/.test(url);
   const fetched = /^(?:https?|ftps?)(?:::(.*)|:\/\/.*)$/s.exec(url);
   if (fetched === null) return false;
-  const [, host] = /^(?!:\/\/).*?:\/\/(?:[^@/?#]*@)?([^/?#]*)/s.exec(fetched[1] ?? url) ?? [];
-  return host === undefined || host === '' || /\n|%0a/i.test(url);
+  const parts = credentialParts(fetched[1] ?? url);
+  return (
+    parts === undefined || parts.host === '' || Object.values(parts).some(part => decodeAsGit(part).includes('\n'))
+  );
+}
+
+/** credential_from_url_gently; undefined where there is no sound protocol. */
+function credentialParts(url: string) {
+  const protocolEnd = url.indexOf('://');
+  if (protocolEnd < 1 || url.slice(0, protocolEnd).includes('\n')) return undefined;
+  const [, authority = '', path = ''] = /^([^/?#]*)(.*)$/s.exec(url.slice(protocolEnd + 3)) ?? [];
+  const at = authority.indexOf('@');
+  const login = authority.slice(0, Math.max(at, 0));
+  const colon = login.includes(':') ? login.indexOf(':') : login.length;
+  return {
+    host: authority.slice(at + 1),
+    user: login.slice(0, colon),
+    password: login.slice(colon + 1),
+    path: path.replace(/^\/+/, ''),
+  };
+}
+
+/** url_decode, which takes all before a colon for a protocol and leaves it as it is. */
+function decodeAsGit(part: string): string {
+  const start = Math.max(part.indexOf(':'), 0);
+  return part.slice(0, start) + part.slice(start).replace(/%0a/gi, '\n');
 }

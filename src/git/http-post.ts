@@ -8,7 +8,7 @@ export interface PostRequest {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   /** Sent whole where it is a Buffer, else in chunks as it is produced. */
-  readonly body: Buffer | Iterable<Uint8Array>;
+  readonly body: Buffer | AsyncIterable<Uint8Array>;
   /** A kept connection may be closed by the server just when it is used again: a request that must not be sent twice wants a new one. */
   readonly connection: 'kept' | 'new';
   readonly timeoutMs: number;

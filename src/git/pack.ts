@@ -1,6 +1,7 @@
 /** Packs as git stores and sends them: gitformat-pack(5), version 2, whole objects, no deltas. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { readParts } from '../spool/slice.ts';
 import type { ObjectId, ObjectKind } from './object-id.ts';
 import type { PackedObject } from './packed-object.ts';
 
@@ -21,31 +22,50 @@ export interface PackSummary {
 /** Numbered from 1 in an entry's first byte; 6 and 7 are deltas. */
 const kinds: readonly ObjectKind[] = ['commit', 'tree', 'blob', 'tag'];
 
-/** Yields the pack's bytes in pieces, the objects' own buffers among them, and returns its summary. An id that comes twice is written once. */
-export function* writePack(objects: readonly PackedObject[]): Generator<Uint8Array, PackSummary, void> {
+/** Bytes. Small pieces are put together: each that is hashed and sent alone costs a call. */
+const chunkBytes = 64 * 1024;
+
+/** Yields the pack's bytes in chunks, and returns its summary. An id that comes twice is written once. Throws what reading kept bytes throws. */
+export async function* writePack(objects: readonly PackedObject[]): AsyncGenerator<Uint8Array, PackSummary, void> {
   const unique = new Map(objects.map(object => [object.id, object]));
   const hash = createHash('sha1');
   const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
   header.writeUInt32BE(unique.size, 8);
-  hash.update(header);
-  yield header;
 
   const entries: PackEntry[] = [];
+  let gathered: Uint8Array[] = [header];
+  let chunkStart = 0;
   let offset = header.byteLength;
-  for (const { kind, id, size, zlib } of unique.values()) {
+  for (const object of unique.values()) {
     const start = offset;
     let crc = 0;
-    for (const piece of [encodeEntryHeader(kind, size), ...zlib]) {
-      hash.update(piece);
+    for (const read of piecesOf(object)) {
+      const piece = read instanceof Promise ? await read : read;
       crc = crc32(piece, crc);
+      gathered.push(piece);
       offset += piece.byteLength;
-      yield piece;
+      if (offset - chunkStart < chunkBytes) continue;
+      const chunk = Buffer.concat(gathered);
+      hash.update(chunk);
+      yield chunk;
+      gathered = [];
+      chunkStart = offset;
     }
-    entries.push({ id, offset: start, crc32: crc });
+    entries.push({ id: object.id, offset: start, crc32: crc });
   }
-  const checksum = hash.digest();
-  yield checksum;
+  const rest = Buffer.concat(gathered);
+  const checksum = hash.update(rest).digest();
+  yield Buffer.concat([rest, checksum]);
   return { entries, checksum };
+}
+
+/** An entry's bytes; where they have to be read first, they are waited for before the next is asked for. */
+function* piecesOf({ kind, size, zlib }: PackedObject): Generator<Uint8Array | Promise<Uint8Array>, void> {
+  yield encodeEntryHeader(kind, size);
+  for (const piece of zlib) {
+    if (piece instanceof Uint8Array) yield piece;
+    else yield* readParts(piece);
+  }
 }
 
 /** Four bits of the size beside the kind, then seven a byte, lowest first, the top bit saying that more follow. */

@@ -1,7 +1,7 @@
 /** What a push sends and what it is told: gitprotocol-pack(5), "Pushing Data To a Server", report-status on a side band. */
 import { GitUnavailable, PushRefused, RefMoved, WriteRefused } from './errors.ts';
 import { writePack } from './pack.ts';
-import type { PackedObject } from './packed-object.ts';
+import { type PackedObject, packedBytes } from './packed-object.ts';
 import { encodeLine, flushPacket, nextLine, type Packets, ProtocolError, readBands, readPackets } from './pkt-line.ts';
 import { plainText } from './plain-text.ts';
 import type { Push, RefUpdate } from './remote.ts';
@@ -9,41 +9,30 @@ import type { Push, RefUpdate } from './remote.ts';
 const noObject = '0'.repeat(40);
 /** What is smaller is sent whole, as git does (`http.postBuffer`). */
 const wholeBytes = 2 ** 20;
-const chunkBytes = 2 ** 16;
 
 /** The body of a push; a large one is produced as it is sent. */
-export function encodePush({
+export async function encodePush({
   objects,
   updates,
-}: Pick<Push, 'objects' | 'updates'>): Buffer | (() => Iterable<Uint8Array>) {
-  const size = objects.reduce((sum, { zlib }) => sum + zlib.reduce((bytes, piece) => bytes + piece.byteLength, 0), 0);
-  const pieces = () => pushPieces(objects, updates);
-  return size < wholeBytes ? Buffer.concat([...pieces()]) : () => inChunks(pieces());
+}: Pick<Push, 'objects' | 'updates'>): Promise<Buffer | (() => AsyncIterable<Uint8Array>)> {
+  const size = objects.reduce((bytes, object) => bytes + packedBytes(object), 0);
+  if (size >= wholeBytes) return () => pushChunks(objects, updates);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of pushChunks(objects, updates)) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
-function* pushPieces(objects: readonly PackedObject[], updates: readonly RefUpdate[]): Generator<Uint8Array, void> {
+async function* pushChunks(
+  objects: readonly PackedObject[],
+  updates: readonly RefUpdate[],
+): AsyncGenerator<Uint8Array, void> {
   const capabilities = ['report-status-v2', 'report-status', 'side-band-64k', 'quiet', 'delete-refs', 'ofs-delta'];
   if (updates.length > 1) capabilities.push('atomic');
-  for (const [i, { name, from = noObject, to = noObject }] of updates.entries()) {
-    yield encodeLine(`${from} ${to} ${name}${i === 0 ? `\0${capabilities.join(' ')}` : ''}`);
-  }
-  yield flushPacket;
+  const commands = updates.map(({ name, from = noObject, to = noObject }, i) =>
+    encodeLine(`${from} ${to} ${name}${i === 0 ? `\0${capabilities.join(' ')}` : ''}`),
+  );
+  yield Buffer.concat([...commands, flushPacket]);
   if (updates.some(({ to }) => to !== undefined)) yield* writePack(objects);
-}
-
-/** Puts small pieces together: each that is sent alone costs a system call. */
-function* inChunks(pieces: Iterable<Uint8Array>): Generator<Uint8Array, void> {
-  let gathered: Uint8Array[] = [];
-  let size = 0;
-  for (const piece of pieces) {
-    gathered.push(piece);
-    size += piece.byteLength;
-    if (size < chunkBytes) continue;
-    yield* piece.byteLength < chunkBytes ? [Buffer.concat(gathered, size)] : gathered;
-    gathered = [];
-    size = 0;
-  }
-  yield Buffer.concat(gathered, size);
 }
 
 export interface PushReport {

@@ -6,8 +6,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { inflate, inflateSync } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
+import type { SliceStore } from '../spool/slice-store.ts';
 import { applyDelta, parseDeltaSizes } from './apply-delta.ts';
-import { type DeflatedBlob, type Digests, deflateBlob, deflateOf, digestObject } from './deflated-blob.ts';
+import { type DeflatedBlob, deflate, deflateOf, digestObject, inflateBlob } from './deflated-blob.ts';
 import { CorruptPack } from './errors.ts';
 import { hashObject, isObjectId, type ObjectId, type ObjectKind } from './object-id.ts';
 import { kindOfPackEntry } from './pack.ts';
@@ -22,9 +23,9 @@ export interface ReadObject {
   readonly kind: ObjectKind;
   /** Bytes of the content. */
   readonly size: number;
-  /** Of a blob where it was asked for: a slice of the pack where it came whole, else compressed anew. */
+  /** A blob that is kept: with the pack's own deflate data where it came whole, else compressed anew. */
   readonly blob: DeflatedBlob | undefined;
-  /** The content; inflated again on each call unless it was asked for shortly before. */
+  /** The content, unless it is a blob that is kept; inflated again on each call where it was not asked for shortly before. */
   content(): Buffer;
 }
 
@@ -35,8 +36,8 @@ export interface ReadPackOptions {
   readonly maxBytes: number;
   /** Most bytes of all its objects together, inflated; 2 GiB unless given. */
   readonly maxContentBytes?: number;
-  /** Whether blobs are to be had compressed, for a zip; they are made while each content is there to be checked. */
-  readonly deflateBlobs?: boolean;
+  /** Where blobs are kept compressed, for a zip; they are made while each content is there to be checked. */
+  readonly blobs?: SliceStore | undefined;
   /** For thin packs: an object that deltas build on and that the pack does not hold; undefined where there is none. */
   readonly base?: (id: ObjectId) => Promise<{ kind: ObjectKind; content: Buffer } | undefined>;
   readonly signal: AbortSignal;
@@ -68,13 +69,16 @@ interface Delta {
 /** What the content of an object is made from. */
 type Source =
   | { readonly kind: 'whole'; readonly zlib: Buffer; readonly size: number }
-  | { readonly kind: 'delta'; readonly delta: Delta; readonly base: Source; readonly depth: number }
+  | { readonly kind: 'delta'; readonly delta: Delta; readonly base: Source }
+  | { readonly kind: 'blob'; readonly blob: DeflatedBlob }
   | { readonly kind: 'given'; readonly content: Buffer };
 
 /** An object that is known. */
 interface Known {
   readonly source: Source;
   readonly kind: ObjectKind;
+  /** How many deltas it is built from. */
+  readonly depth: number;
 }
 
 /** The same with its content, and the deltas that build on it. */
@@ -139,7 +143,7 @@ class PackReader {
     for (const base of [...this.#waiting.keys()]) {
       const known = this.#known.get(base);
       if (known === undefined) continue;
-      await this.#build({ ...known, content: this.#contentOf(known.source), deltas: this.#takeWaiting(base) });
+      await this.#build({ ...known, content: await this.#baseContent(known.source), deltas: this.#takeWaiting(base) });
     }
     for (const id of [...this.#waiting.keys()]) {
       if (typeof id === 'number' || !this.#waiting.has(id)) continue;
@@ -148,7 +152,8 @@ class PackReader {
       if (given === undefined) continue;
       const { kind, content } = given;
       if (hashObject(kind, content) !== id) throw new CorruptPack(`what was given as object ${id} is another`);
-      await this.#build({ source: { kind: 'given', content }, kind, content, deltas: this.#takeWaiting(id) });
+      const source: Source = { kind: 'given', content };
+      await this.#build({ source, kind, depth: 0, content, deltas: this.#takeWaiting(id) });
     }
     const [missing] = this.#waiting.keys();
     if (missing !== undefined) throw new CorruptPack(`the pack has a delta to ${missing}, where there is no object`);
@@ -163,15 +168,17 @@ class PackReader {
     const kind = kindOfPackEntry(type << 4);
     if (kind !== undefined) {
       input.take(end);
-      const { content, zlib } = await this.#inflateNext(size);
-      await this.#learn(offset, { source: { kind: 'whole', zlib, size }, kind }, content);
+      const { content, zlib: taken } = await this.#inflateNext(size);
+      // Of what is small a copy: the slice would keep all that came with it.
+      const zlib = kind === 'blob' ? taken : Buffer.from(taken);
+      await this.#learn(offset, { source: { kind: 'whole', zlib, size }, kind, depth: 0 }, content);
       return;
     }
     const head = damageOf(() => readBase(bytes, type, offset, end));
     input.take(head.end);
     const { content, zlib } = await this.#inflateNext(size);
     this.#limit(damageOf(() => parseDeltaSizes(content)).resultSize);
-    const delta = { offset, zlib, size, base: head.base };
+    const delta = { offset, zlib: Buffer.from(zlib), size, base: head.base };
     const base = this.#known.get(head.base);
     const baseContent = base && this.#recent.get(base.source);
     if (base !== undefined && baseContent !== undefined) {
@@ -207,31 +214,40 @@ class PackReader {
   async #build(root: Base): Promise<void> {
     const bases = [root];
     for (let base = bases.pop(); base !== undefined; base = bases.pop()) {
-      const { kind, content, deltas } = base;
+      const { content, deltas } = base;
       const delta = deltas.pop();
       if (delta === undefined) continue;
       if (deltas.length > 0) bases.push(base);
       await this.#breathe();
-      const built = deltaOn(base, delta);
       const result = rebuild(content, delta);
-      const id = await this.#learn(delta.offset, built, result);
-      bases.push({ source: built.source, kind, content: result, deltas: this.#takeWaiting(delta.offset, id) });
+      const { id, known } = await this.#learn(delta.offset, deltaOn(base, delta), result);
+      bases.push({ ...known, content: result, deltas: this.#takeWaiting(delta.offset, id) });
     }
   }
 
-  async #learn(offset: number, known: Known, content: Buffer): Promise<ObjectId> {
-    const { source, kind } = known;
-    const isForZip = kind === 'blob' && this.#options.deflateBlobs === true;
-    const { id, digests } = isForZip
-      ? await digestObject(kind, content)
-      : { id: hashObject(kind, content), digests: undefined };
+  /** Checks and keeps an object; gives what is known of it from now on. */
+  async #learn(offset: number, found: Known, content: Buffer): Promise<{ id: ObjectId; known: Known }> {
+    const { kind } = found;
+    const blobs = kind === 'blob' ? this.#options.blobs : undefined;
+    const { id, digests } =
+      blobs === undefined ? { id: hashObject(kind, content), digests: undefined } : await digestObject(kind, content);
+    let known = this.#known.get(id);
+    if (known === undefined) {
+      const blob = blobs && digests && { ...digests, data: await blobs.keep(await deflatedOf(found.source, content)) };
+      known = blob ? { ...found, source: { kind: 'blob', blob } } : found;
+      const { source } = known;
+      this.#known.set(id, known);
+      this.objects.set(id, { id, kind, size: content.byteLength, blob, content: () => this.#contentOf(source) });
+    }
     this.#known.set(offset, known);
-    this.#recent.set(source, content);
-    if (this.objects.has(id)) return id;
-    this.#known.set(id, known);
-    const blob = digests && (await toBlob(source, content, digests));
-    this.objects.set(id, { id, kind, size: content.byteLength, blob, content: () => this.#contentOf(source) });
-    return id;
+    this.#recent.set(known.source, content);
+    return { id, known };
+  }
+
+  async #baseContent(source: Source): Promise<Buffer> {
+    return source.kind === 'blob'
+      ? (this.#recent.get(source) ?? (await inflateBlob(source.blob)))
+      : this.#contentOf(source);
   }
 
   #contentOf(source: Source): Buffer {
@@ -277,13 +293,13 @@ class PackReader {
   }
 }
 
-const toBlob = async (source: Source, content: Buffer, digests: Digests): Promise<DeflatedBlob> =>
-  source.kind === 'whole' ? { data: deflateOf(source.zlib), ...digests } : await deflateBlob(content, digests);
+/** Content as one deflate stream: its own, where it came whole. */
+const deflatedOf = async (source: Source, content: Buffer): Promise<Buffer> =>
+  source.kind === 'whole' ? deflateOf(source.zlib) : await deflate(content);
 
-function deltaOn({ source, kind }: Known, delta: Delta): Known {
-  const depth = source.kind === 'delta' ? source.depth + 1 : 1;
-  if (depth > maxDeltaDepth) throw new CorruptPack(`the pack has a chain of more than ${maxDeltaDepth} deltas`);
-  return { source: { kind: 'delta', delta, base: source, depth }, kind };
+function deltaOn({ source, kind, depth }: Known, delta: Delta): Known {
+  if (depth === maxDeltaDepth) throw new CorruptPack(`the pack has a chain of more than ${maxDeltaDepth} deltas`);
+  return { source: { kind: 'delta', delta, base: source }, kind, depth: depth + 1 };
 }
 
 const rebuild = (base: Buffer, { zlib, size }: Delta): Buffer =>

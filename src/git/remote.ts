@@ -1,4 +1,6 @@
 /** A git repository as the rest of modforge sees it, wherever it lies: refs, a commit, some of its files, a snapshot, the history, a push. */
+
+import type { SliceStore } from '../spool/slice-store.ts';
 import type { Commit } from './commit.ts';
 import type { DeflatedBlob } from './deflated-blob.ts';
 import type { ObjectId } from './object-id.ts';
@@ -87,8 +89,8 @@ export interface Remote {
   commit(id: ObjectId, signal: AbortSignal): Promise<Commit>;
   /** What lies at `paths` in the commit's tree: of a symbolic link its target, of a folder or submodule nothing. Throws as `commit`. */
   files(commit: ObjectId, paths: readonly string[], signal: AbortSignal): Promise<CommitFiles>;
-  /** Throws as `commit`; iterating over the files throws as well. */
-  snapshot(commit: ObjectId, signal: AbortSignal): Promise<Snapshot>;
+  /** `store` may keep the files' content, which goes with it. Throws as `commit`; iterating over the files throws as well. */
+  snapshot(commit: ObjectId, store: SliceStore, signal: AbortSignal): Promise<Snapshot>;
   /**
    * Every commit that can be reached from the tips and not from the known ones, in no particular order. Where committers' clocks went backwards
    * some of the known ones' ancestors may be among them. Throws ObjectMissing where a tip is not there.

@@ -4,6 +4,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { SliceStore } from '../spool/slice-store.ts';
 import { CorruptPack, GitUnavailable, ObjectMissing } from './errors.ts';
 import { commitFilters, type Filter, FilterRefused, fileFilters, type RefusedFilters } from './fetch-filter.ts';
 import { type HttpPoster, NoProgress } from './http-post.ts';
@@ -52,8 +53,8 @@ interface Fetch {
   readonly haves: readonly ObjectId[];
   /** Whether commits come without those before them. */
   readonly isShallow: boolean;
-  /** Whether blobs are to be had compressed, for a zip. */
-  readonly deflateBlobs?: boolean;
+  /** Where blobs are kept compressed, for a zip. */
+  readonly blobs?: SliceStore;
   readonly signal: AbortSignal;
 }
 
@@ -85,7 +86,7 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
   };
 
   const fetchWith = (filter: Filter | undefined, fetch: Fetch): Promise<Fetched> => {
-    const { wants, haves, isShallow, deflateBlobs = false, signal } = fetch;
+    const { wants, haves, isShallow, blobs, signal } = fetch;
     const body = encodeCommand('fetch', [
       'no-progress',
       'ofs-delta',
@@ -98,7 +99,7 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     return ask({ service: 'git-upload-pack', body, signal }, 'fetch from', async packets => {
       const shallow = await readSections(packets, filter);
       const bands = readBands(packets, () => {});
-      return { shallow, pack: await readPack(bands, { ...packLimits, deflateBlobs, signal }) };
+      return { shallow, pack: await readPack(bands, { ...packLimits, blobs, signal }) };
     });
   };
 
@@ -161,12 +162,12 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
       return { commit, files: new Map(files) };
     },
 
-    async snapshot(id, signal) {
+    async snapshot(id, blobs, signal) {
       const { pack } = await fetchWith(undefined, {
         wants: [id],
         haves: [],
         isShallow: true,
-        deflateBlobs: true,
+        blobs,
         signal,
       });
       const commit = commitOf(pack, id);
@@ -179,7 +180,11 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     },
 
     async push({ objects, updates, signal }: Push) {
-      const request: ServiceRequest = { service: 'git-receive-pack', body: encodePush({ objects, updates }), signal };
+      const request: ServiceRequest = {
+        service: 'git-receive-pack',
+        body: await encodePush({ objects, updates }),
+        signal,
+      };
       const report = await ask(request, 'push to', packets => readPushReport(packets, updates));
       const problem = pushProblem(url, report, updates);
       if (problem !== undefined) throw problem;

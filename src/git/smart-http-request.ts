@@ -21,7 +21,7 @@ export interface GitServer {
 
 export interface ServiceRequest {
   readonly service: GitService;
-  readonly body: Buffer | (() => Iterable<Uint8Array>);
+  readonly body: Buffer | (() => AsyncIterable<Uint8Array>);
   readonly signal: AbortSignal;
 }
 

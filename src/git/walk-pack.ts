@@ -32,7 +32,7 @@ export function findFile(pack: ReadPack, tree: ObjectId, [name, ...rest]: readon
   return rest.length > 0 ? undefined : entry.id;
 }
 
-/** All files of a commit, in the order of its tree, of a pack whose blobs were deflated. */
+/** All files of a commit, in the order of its tree, of a pack whose blobs were kept. */
 export async function* filesOf(pack: ReadPack, commit: Commit, signal: AbortSignal): AsyncGenerator<SnapshotFile> {
   for await (const { path, mode, id } of walkTree(commit, id => treeOf(pack, id), signal)) {
     yield { path, mode, id, blob: mode === '160000' ? emptyBlob : blobOf(pack, id) };
@@ -41,6 +41,6 @@ export async function* filesOf(pack: ReadPack, commit: Commit, signal: AbortSign
 
 function blobOf(pack: ReadPack, id: ObjectId): DeflatedBlob {
   const { blob } = objectOf(pack, id, 'blob');
-  if (blob === undefined) throw new TypeError('the blobs of this pack were not deflated');
+  if (blob === undefined) throw new TypeError('the blobs of this pack were not kept');
   return blob;
 }

@@ -26,15 +26,20 @@ export function parseH1(text: string): H1 {
  * which would let one list pass for another. golang.org/x/mod/sumdb/dirhash.Hash1
  */
 export function hashFiles(files: Iterable<HashedFile>): H1 {
-  const hash = createHash('sha256');
-  // Go orders strings by their UTF-8 bytes, JavaScript by UTF-16 units: beyond U+FFFF the two differ.
-  const sorted = Array.from(files, file => ({ ...file, key: Buffer.from(file.name) }));
-  for (const { name, sha256 } of sorted.sort((a, b) => a.key.compare(b.key))) {
+  const sorted = [...files];
+  // Go orders strings by their UTF-8 bytes, JavaScript by UTF-16 units: beyond U+FFFF, where surrogates are, the two differ.
+  const isBeyond = sorted.some(({ name }) => /[\ud800-\udfff]/.test(name));
+  sorted.sort(
+    isBeyond ? (a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)) : (a, b) => inOrder(a.name, b.name),
+  );
+  const lines = sorted.map(({ name, sha256 }) => {
     if (name.includes('\n')) throw new TypeError(`a file name with a newline has no h1: hash: ${JSON.stringify(name)}`);
-    hash.update(`${Buffer.from(sha256).toString('hex')}  ${name}\n`);
-  }
-  return `h1:${hash.digest('base64')}` as H1;
+    return `${Buffer.from(sha256).toString('hex')}  ${name}\n`;
+  });
+  return `h1:${createHash('sha256').update(lines.join('')).digest('base64')}` as H1;
 }
+
+const inOrder = (a: string, b: string): number => Number(a > b) - Number(a < b);
 
 /** The hash of a go.mod, as go.sum's `/go.mod` lines have it: that of a list with this one file. cmd/go modfetch, goModSum */
 export function hashGoMod(content: Uint8Array): H1 {

@@ -26,6 +26,8 @@ export interface HandlerOptions {
   /** Addresses and networks whose forwarded headers are believed. */
   readonly trustProxy: readonly string[];
   readonly maxUploadBytes: number;
+  /** Larger uploads are kept on the disk. */
+  readonly spoolAboveBytes: number;
   /** Size of the registry's content cache, in bytes. */
   readonly cacheBytes: number;
   readonly log: Logger;
@@ -112,9 +114,10 @@ async function proxy(request: Request, response: Response, context: Context): Pr
   if (request.method === 'PUT') {
     return upload(request, response, { owner, caller, target: uploadTarget(target) }, context);
   }
-  const replies = new AnswerReplies(await registry.read({ owner, module, caller }, question, signal));
+  await using answer = await registry.read({ owner, module, caller }, question, signal);
+  const replies = new AnswerReplies(answer);
   ready.remember(request.originalUrl, request, replies);
-  replies.for(request).send(response);
+  await replies.for(request).send(response);
 }
 
 /** `/api/v1/packages/{owner}/go/{name}/{version}`, as Gitea's API has it. */
@@ -169,14 +172,14 @@ async function upload(
   { owner, caller, target }: UploadRequest,
   options: HandlerOptions,
 ): Promise<void> {
-  const { registry, maxUploadBytes } = options;
+  const { registry, maxUploadBytes, spoolAboveBytes } = options;
   const signal = signalOf(response);
   // Owner and credentials were looked at already; this is about the repository, where the path says which one.
   if (target !== undefined) await registry.checkBeforeUpload(owner, caller, target, signal);
   checkDeclaredBytes(request, maxUploadBytes);
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
-  const body = await readBody(request, { maxBytes: maxUploadBytes });
-  const published = await registry.publish({ owner, caller, body, expected: target }, signal);
+  await using body = await readBody(request, { maxBytes: maxUploadBytes, spoolAboveBytes });
+  const published = await registry.publish({ owner, caller, body: body.bytes, expected: target }, signal);
   const { module, version, info } = published;
   const path = proxyPath(owner);
   response.set({

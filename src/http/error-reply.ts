@@ -26,6 +26,7 @@ import {
   PublishConflict,
   UnservableVersion,
 } from '../registry/errors.ts';
+import { SpoolFault } from '../spool/spool.ts';
 import {
   BadRequest,
   BodyTooLarge,
@@ -78,6 +79,10 @@ export function errorReply(error: unknown): ErrorReply | undefined {
   if (error instanceof RefMoved || error instanceof RepositoryNotFound) {
     const headers = { 'Retry-After': String(defaultRetryAfterSeconds) };
     return { status: 503, message: 'the repository changed meanwhile; try again', headers };
+  }
+  if (error instanceof SpoolFault) {
+    const headers = { 'Retry-After': String(defaultRetryAfterSeconds) };
+    return { status: 503, message: 'the disk of this registry fails; tell its operator, and try again', headers };
   }
   if (error.name === 'TimeoutError') {
     const headers = { 'Retry-After': String(defaultRetryAfterSeconds) };
@@ -135,7 +140,8 @@ export function replyWithError(log: Logger): ErrorRequestHandler {
       replyWithText(response, 500, `${contentFault(error) ?? 'an internal error'} (error ${id})`);
       return;
     }
-    if (reply.status > 500) log.warn({ err: error }, 'the forge failed a request');
+    if (error instanceof SpoolFault) log.error({ err: error }, 'the disk failed a request');
+    else if (reply.status > 500) log.warn({ err: error }, 'the forge failed a request');
     response.set(reply.headers ?? {});
     if (error instanceof InvalidUpload && request.accepts(['text/plain', 'application/json']) === 'application/json') {
       response.status(reply.status).json({ error: error.message, problems: error.problems });

@@ -1,7 +1,9 @@
 /** An upload's body, limited while it streams in: what the headers declare is believed no more than what comes. */
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
 import busboy from 'busboy';
+import { Gatherer } from '../spool/gatherer.ts';
+import { type Bulk, release } from '../spool/slice.ts';
 import { BadRequest, BodyTooLarge, BodyTooSlow, ClientGone } from './errors.ts';
 
 /** Boundaries and headers around the file of a form. */
@@ -12,6 +14,8 @@ const progress = { bytes: 16 * 1024, periodMs: 30_000 };
 
 export interface BodyOptions {
   readonly maxBytes: number;
+  /** Larger bodies are kept on the disk. */
+  readonly spoolAboveBytes: number;
   readonly progress?: { readonly bytes: number; readonly periodMs: number };
 }
 
@@ -27,48 +31,68 @@ export function checkDeclaredBytes(request: IncomingMessage, maxBytes: number): 
   if ((declaredBytes(request) ?? 0) > allowed) throw new BodyTooLarge(maxBytes);
 }
 
+/** The uploaded file; disposing lets go of it. */
+export interface Body extends AsyncDisposable {
+  readonly bytes: Bulk;
+}
+
 /**
  * The uploaded file: the body as it is, or the one file part of a `multipart/form-data` form.
- * Throws BodyTooLarge, BodyTooSlow, ClientGone, or BadRequest for a form that is no such form.
+ * Throws BodyTooLarge, BodyTooSlow, ClientGone, SpoolFault, or BadRequest for a form that is no such form.
  */
-export async function readBody(request: IncomingMessage, options: BodyOptions): Promise<Buffer> {
-  const { maxBytes } = options;
-  return isForm(request)
-    ? await withProgress(request, options, readForm(request, maxBytes))
-    : await withProgress(request, options, collect(request, maxBytes));
+export async function readBody(request: IncomingMessage, options: BodyOptions): Promise<Body> {
+  await using gatherer = new Gatherer(options.spoolAboveBytes, declaredBytes(request));
+  const sink = sinkTo(gatherer, options.maxBytes);
+  try {
+    const reading = isForm(request) ? readForm(request, sink, options.maxBytes) : fill(sink, request);
+    await withProgress(request, options, reading);
+    const bytes = await gatherer.take();
+    return { bytes, [Symbol.asyncDispose]: () => release(bytes) };
+  } catch (error) {
+    // It stays open, so that a reply can be sent.
+    request.unpipe();
+    sink.destroy();
+    throw error;
+  }
 }
 
 const isForm = (request: IncomingMessage): boolean =>
   /^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '');
 
-/** The bytes of a stream. Unlike stream/consumers it leaves the stream open when it gives up, so that a reply can be sent. */
-function collect(stream: Readable, maxBytes: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    stream.on('data', (chunk: Buffer) => {
-      size += chunk.byteLength;
-      if (size <= maxBytes) chunks.push(chunk);
-      else {
-        chunks.length = 0;
-        reject(new BodyTooLarge(maxBytes));
-      }
-    });
-    stream.on('end', () => resolve(Buffer.concat(chunks)));
-    stream.on('error', reject);
+/** Bytes that may wait to be kept. */
+const highWaterMark = 1024 * 1024;
+
+/** Fails with BodyTooLarge or SpoolFault. */
+function sinkTo(gatherer: Gatherer, maxBytes: number): Writable {
+  let bytes = 0;
+  return new Writable({
+    highWaterMark,
+    write(chunk: Buffer, _encoding, done) {
+      bytes += chunk.byteLength;
+      if (bytes > maxBytes) done(new BodyTooLarge(maxBytes));
+      else gatherer.add(chunk).then(() => done(), done);
+    },
   });
 }
 
-function readForm(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** Resolves when all of `source` has come. Unlike stream/promises' pipeline it leaves the source open when it gives up. */
+function fill(sink: Writable, source: Readable): Promise<void> {
+  return new Promise((resolve, reject) => {
+    source.on('error', reject);
+    source.pipe(sink).on('finish', resolve).on('error', reject);
+  });
+}
+
+function readForm(request: IncomingMessage, sink: Writable, maxBytes: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const refuse = (reason: string) =>
       reject(new BadRequest(`${reason}; send the module zip as the one file of the form`));
-    let file: Promise<Buffer> | undefined;
+    let file: Promise<void> | undefined;
     let received = 0;
     try {
       const form = busboy({ headers: request.headers, limits: { files: 1, fields: 16, fieldSize: 1024 } });
       form.on('file', (_name, stream) => {
-        file = collect(stream, maxBytes);
+        file = fill(sink, stream);
         file.catch(reject);
       });
       form.on('filesLimit', () => refuse('the form has more than one file'));
@@ -90,8 +114,8 @@ function readForm(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
 async function withProgress(
   request: IncomingMessage,
   { progress: { bytes, periodMs } = progress }: BodyOptions,
-  body: Promise<Buffer>,
-): Promise<Buffer> {
+  body: Promise<void>,
+): Promise<void> {
   let received = 0;
   const count = (chunk: Buffer) => {
     received += chunk.byteLength;
@@ -108,7 +132,7 @@ async function withProgress(
   });
   request.on('data', count);
   try {
-    return await Promise.race([body, stopped]);
+    await Promise.race([body, stopped]);
   } finally {
     clearInterval(timer);
     request.off('data', count);

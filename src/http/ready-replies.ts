@@ -41,6 +41,8 @@ export class ReadyReplies {
 
   /** Keeps the replies to whoever asks for `target` with this request's credentials, for as long as the registry stands by their answer. */
   remember(target: string, request: IncomingMessage, replies: AnswerReplies): void {
+    // What is on the disk has an owner for each reply, and is large enough not to need this.
+    if (!Buffer.isBuffer(replies.answer.content.bytes)) return;
     const ttl = replies.answer.freshness.until - performance.now();
     if (ttl > 0) this.#replies.set(keyOf(target, request), replies, { ttl });
   }

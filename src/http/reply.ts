@@ -1,10 +1,12 @@
 /** Answers of the registry as HTTP: types, lifetimes, conditions and ranges (RFC 9110, RFC 9111). */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Response } from 'express';
 import type { ContentKind } from '../registry/content.ts';
 import type { ModuleAnswer } from '../registry/read-module.ts';
+import { type Slice, sliceBytes, sliceOf, subslice } from '../spool/slice.ts';
 import { type ByteRange, parseRange } from './parse-range.ts';
 import { PreparedReply } from './prepared-reply.ts';
+import { StreamedReply } from './streamed-reply.ts';
 
 export const textType = 'text/plain; charset=utf-8';
 
@@ -24,12 +26,25 @@ const lifetimes = { fixed: 'max-age=31536000, immutable', passing: 'max-age=10' 
 export const cacheControl = (isPublic: boolean, lifetime: string): string =>
   `${isPublic ? 'public' : 'private'}, ${lifetime}`;
 
+export interface Reply {
+  /** Resolves when nothing of the content is needed any more. */
+  send(response: ServerResponse): void | Promise<void>;
+}
+
+function replyWith(status: number, headers: Readonly<Record<string, string>>, body: Slice): Reply {
+  const ofBody = { ...headers, 'Content-Length': String(sliceBytes(body)) };
+  const { bulk, start, end } = body;
+  return Buffer.isBuffer(bulk)
+    ? new PreparedReply(status, ofBody, bulk.subarray(start, end))
+    : new StreamedReply(status, ofBody, body);
+}
+
 /** All that can be replied with one answer: the whole, nothing but its headers, that it is unchanged, or a part of it. */
 export class AnswerReplies {
   readonly answer: ModuleAnswer;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #unchanged: PreparedReply;
-  readonly #whole: PreparedReply;
+  readonly #whole: Reply;
   readonly #head: PreparedReply;
 
   constructor(answer: ModuleAnswer) {
@@ -43,14 +58,13 @@ export class AnswerReplies {
     };
     this.answer = answer;
     this.#headers = { ...validators, 'Content-Type': types[content.kind], 'Accept-Ranges': 'bytes' };
-    const ofWhole = { ...this.#headers, 'Content-Length': String(content.bytes.byteLength) };
     this.#unchanged = new PreparedReply(304, validators);
-    this.#whole = new PreparedReply(200, ofWhole, content.bytes);
-    this.#head = new PreparedReply(200, ofWhole);
+    this.#whole = replyWith(200, this.#headers, sliceOf(content.bytes));
+    this.#head = new PreparedReply(200, { ...this.#headers, 'Content-Length': String(content.bytes.byteLength) });
   }
 
   /** The content, or as much of it as the request's conditions and range leave. */
-  for(request: IncomingMessage): PreparedReply {
+  for(request: IncomingMessage): Reply {
     if (isUnchanged(request, this.answer)) return this.#unchanged;
     if (request.method === 'HEAD') return this.#head;
     const range = rangeOf(request, this.answer);
@@ -58,15 +72,10 @@ export class AnswerReplies {
     return range === 'unsatisfiable' ? this.#unsatisfiable() : this.#part(range);
   }
 
-  #part({ start, end }: ByteRange): PreparedReply {
+  #part({ start, end }: ByteRange): Reply {
     const { bytes } = this.answer.content;
-    const part = bytes.subarray(start, end + 1);
-    const headers = {
-      ...this.#headers,
-      'Content-Range': `bytes ${start}-${end}/${bytes.byteLength}`,
-      'Content-Length': String(part.byteLength),
-    };
-    return new PreparedReply(206, headers, part);
+    const headers = { ...this.#headers, 'Content-Range': `bytes ${start}-${end}/${bytes.byteLength}` };
+    return replyWith(206, headers, subslice(sliceOf(bytes), start, end + 1));
   }
 
   #unsatisfiable(): PreparedReply {

@@ -12,6 +12,7 @@ import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion } from '../gomod/pseudo-version.ts';
 import { majorOf } from '../gomod/semver.ts';
 import { compareVersions, type Version } from '../gomod/version.ts';
+import type { Bulk } from '../spool/slice.ts';
 import { assertNever } from './assert-never.ts';
 import type { Content } from './content.ts';
 import { mainRef } from './default-branch.ts';
@@ -28,7 +29,7 @@ import { formatRecord, parseRecord, publisher } from './version-record.ts';
 export interface PublishRequest {
   readonly owner: string;
   readonly caller: Caller;
-  readonly body: Buffer;
+  readonly body: Bulk;
   /** What the request's path says the zip is, if it says so. */
   readonly expected: UploadTarget | undefined;
 }

@@ -5,6 +5,7 @@ import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion } from '../gomod/pseudo-version.ts';
 import { parseQuery } from '../gomod/query.ts';
 import { checkModuleVersion, isVersion, type Version } from '../gomod/version.ts';
+import { release } from '../spool/slice.ts';
 import { type Content, makeContent } from './content.ts';
 import { NotFound } from './errors.ts';
 import { commitOfVersion, latestOf, moduleVersions, ownershipOf } from './module-versions.ts';
@@ -26,7 +27,8 @@ export interface ModuleReaderOptions {
   readonly sources: SourceModules;
 }
 
-export interface ModuleAnswer {
+/** An owner of its content, until it is disposed of. */
+export interface ModuleAnswer extends AsyncDisposable {
   readonly content: Content;
   /** Whether the content is what it is for ever, as long as the version is there. */
   readonly isFixed: boolean;
@@ -66,7 +68,8 @@ export class ModuleReader {
       question.kind === 'version' &&
       isVersion(question.query) &&
       checkModuleVersion(module, question.query) === undefined;
-    return { content, isFixed, isPublic: open.isPublic, freshness: open.freshness };
+    const { isPublic, freshness } = open;
+    return { content, isFixed, isPublic, freshness, [Symbol.asyncDispose]: () => release(content.bytes) };
   }
 
   /** Of a repository of our own: its tags are the versions, and nothing else is looked at. */

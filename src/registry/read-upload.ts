@@ -1,7 +1,6 @@
 /** An upload, checked whole before anything is written: what module and version it is, and its files as git objects. */
-import { createHash } from 'node:crypto';
 import { checkBlob, checkTreePath, isReadByGit } from '../git/fsck.ts';
-import { beginObjectHash, type ObjectId } from '../git/object-id.ts';
+import type { ObjectId } from '../git/object-id.ts';
 import type { PackedObject } from '../git/packed-object.ts';
 import { InvalidGoMod } from '../gomod/errors.ts';
 import { findModulePath, parseGoMod } from '../gomod/go-mod.ts';
@@ -10,11 +9,15 @@ import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
 import { checkZipEntries } from '../gomod/zip-rules.ts';
-import { adler32 } from '../zip/adler32.ts';
+import type { Bulk, Slice } from '../spool/slice.ts';
 import { InvalidZip } from '../zip/errors.ts';
-import { inflateEntry, inflatePieces, maxHeldBytes, readZip, type ZipEntry } from '../zip/read-zip.ts';
+import { giveWay } from '../zip/give-way.ts';
+import { isHeld, maxHeldBytes } from '../zip/inflate-entry.ts';
+import { readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { maxParsedGoMod } from './dependency-go-mod.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
+import type { FileHashes } from './hash-file.ts';
+import { startHasher } from './hash-upload.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
 export interface Upload {
@@ -40,42 +43,40 @@ export interface UploadTarget {
  * Reads a module zip. `expected` is what the request's path says it is, if it says so.
  * Throws InvalidUpload with everything that is wrong with it at once.
  */
-export async function readUpload(
-  body: Buffer,
-  expected: UploadTarget | undefined,
-  signal: AbortSignal,
-): Promise<Upload> {
+export async function readUpload(body: Bulk, expected: UploadTarget | undefined, signal: AbortSignal): Promise<Upload> {
+  await using hasher = startHasher(body);
   const entries = await readEntries(body);
   const target = readTarget(entries, expected);
   const problems: UploadProblem[] = checkZipEntries({ ...target, entries });
   if (problems.length > 0) throw invalid(target, problems);
 
-  const prefix = `${target.module}@${target.version}/`;
-  const files: { path: string; id: ObjectId }[] = [];
-  const blobs = new Map<ObjectId, PackedObject>();
-  const hashes: { name: string; sha256: Buffer }[] = [];
-  let uploadedGoMod: Buffer | undefined;
+  const pathOf = ({ name }: ZipEntry) => name.slice(target.module.length + target.version.length + '@/'.length);
+  const storable: ZipEntry[] = [];
   for (const entry of entries) {
     if (entry.isDirectory) continue;
-    signal.throwIfAborted();
-    const path = entry.name.slice(prefix.length);
-    try {
-      const refusal = checkTreePath(path) ?? checkSize(entry, path);
-      if (refusal !== undefined) {
-        problems.push({ code: 'git', file: path, reason: refusal });
-        continue;
-      }
-      const { blob, sha256, content } = await readFile(entry);
-      hashes.push({ name: entry.name, sha256 });
-      files.push({ path, id: blob.id });
-      if (!blobs.has(blob.id)) blobs.set(blob.id, blob);
-      if (path === 'go.mod') uploadedGoMod = content;
-      const unreadable = content && checkBlob(path, content);
-      if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
-    } catch (error) {
-      if (!(error instanceof InvalidZip)) throw error;
-      problems.push(...error.problems);
+    await giveWay();
+    const refusal = checkTreePath(pathOf(entry)) ?? checkSize(entry, pathOf(entry));
+    if (refusal === undefined) storable.push(entry);
+    else problems.push({ code: 'git', file: pathOf(entry), reason: refusal });
+  }
+  const files: { path: string; id: ObjectId }[] = [];
+  const blobs = new Map<ObjectId, PackedObject>();
+  const hashed: { name: string; sha256: Uint8Array }[] = [];
+  let uploadedGoMod: Buffer | undefined;
+  const isContentWanted = (entry: ZipEntry) => isRead(pathOf(entry));
+  for await (const { file, hashes } of hasher.hash({ files: storable, isContentWanted, signal })) {
+    if (hashes instanceof InvalidZip) {
+      problems.push(...hashes.problems);
+      continue;
     }
+    const path = pathOf(file);
+    const { id, sha256, content } = hashes;
+    hashed.push({ name: file.name, sha256 });
+    files.push({ path, id });
+    if (!blobs.has(id)) blobs.set(id, { kind: 'blob', id, size: file.bytes, zlib: asZlib(hashes) });
+    if (path === 'go.mod') uploadedGoMod = content;
+    const unreadable = content && checkBlob(path, content);
+    if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
   }
   const read = uploadedGoMod && readGoMod(uploadedGoMod, target);
   problems.push(...(read?.problems ?? []));
@@ -86,7 +87,7 @@ export async function readUpload(
     files,
     blobs: [...blobs.values()],
     goMod,
-    zipHash: hashFiles(hashes),
+    zipHash: hashFiles(hashed),
     goModHash: hashGoMod(goMod),
     warnings: read?.warnings ?? [],
   };
@@ -95,7 +96,7 @@ export async function readUpload(
 const invalid = (target: UploadTarget, problems: readonly UploadProblem[]): InvalidUpload =>
   new InvalidUpload(`cannot publish ${target.module} ${target.version}`, problems);
 
-async function readEntries(body: Buffer): Promise<readonly ZipEntry[]> {
+async function readEntries(body: Bulk): Promise<readonly ZipEntry[]> {
   try {
     return await readZip(body);
   } catch (error) {
@@ -163,48 +164,17 @@ function readGoMod(content: Buffer, { module, version }: UploadTarget) {
   return { problems, warnings };
 }
 
-/** A file that git reads is held whole to be checked, so it can't be larger than what is held. */
+/** Whether the file is looked into, here or by git. */
+const isRead = (path: string): boolean => path === 'go.mod' || isReadByGit(path);
+
+/** What is looked into is held whole, so it can't be larger than what is held. */
 const checkSize = (entry: ZipEntry, path: string): string | undefined =>
-  entry.bytes > maxHeldBytes && isReadByGit(path) ? `git reads no such file of over ${maxHeldBytes} bytes` : undefined;
-
-interface UploadedFile {
-  readonly blob: PackedObject;
-  readonly sha256: Buffer;
-  /** Undefined for a large file, which is never held whole. */
-  readonly content: Buffer | undefined;
-}
-
-/** Inflates a file once, for its hashes; its blob keeps the zip's own deflate data. */
-async function readFile(entry: ZipEntry): Promise<UploadedFile> {
-  const sha256 = createHash('sha256');
-  const blobHash = beginObjectHash('blob', entry.bytes);
-  let checksum = 1;
-  const take = (piece: Buffer) => {
-    sha256.update(piece);
-    blobHash.update(piece);
-    checksum = adler32(piece, checksum);
-  };
-  let content: Buffer | undefined;
-  let deflated: Buffer;
-  if (entry.bytes > maxHeldBytes) {
-    deflated = await inflatePieces(entry, take);
-  } else {
-    ({ content, deflated } = await inflateEntry(entry));
-    take(content);
-  }
-  const blob: PackedObject = {
-    kind: 'blob',
-    id: blobHash.digest(),
-    size: entry.bytes,
-    zlib: asZlib(deflated, checksum),
-  };
-  return { blob, sha256: sha256.digest(), content };
-}
+  isHeld(entry) || !isRead(path) ? undefined : `no such file of over ${maxHeldBytes} bytes is read`;
 
 /** A zip's deflate data as the zlib stream that git stores (RFC 1950): header, the very same data, checksum. */
-function asZlib(deflated: Uint8Array, adler: number): Uint8Array[] {
-  const checksum = Buffer.alloc(4);
-  checksum.writeUInt32BE(adler);
+function asZlib({ deflated, adler32 }: Pick<FileHashes, 'deflated' | 'adler32'>): (Uint8Array | Slice)[] {
+  const checksum = Buffer.allocUnsafe(4);
+  checksum.writeUInt32BE(adler32);
   return [zlibHeader, deflated, checksum];
 }
 

@@ -19,6 +19,8 @@ export interface RegistryOptions extends RepositoriesOptions {
   readonly republish: 'any' | 'same';
   /** Size of the content cache, in bytes. */
   readonly cacheBytes: number;
+  /** Larger zips are kept on the disk. */
+  readonly spoolAboveBytes: number;
   readonly log: { warn(facts: object, message: string): void };
 }
 
@@ -35,7 +37,8 @@ export class Registry {
     this.#repositories = new Repositories(options);
     const files = new CommitFiles();
     const sources = new SourceModules(files, new Histories());
-    this.#contents = new VersionContents({ maxBytes: options.cacheBytes, files, sources });
+    const { cacheBytes, spoolAboveBytes } = options;
+    this.#contents = new VersionContents({ maxBytes: cacheBytes, spoolAboveBytes, files, sources });
     this.#releases = new Releases(options);
     this.#reader = new ModuleReader({ repositories: this.#repositories, contents: this.#contents, sources });
   }

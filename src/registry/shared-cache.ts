@@ -7,6 +7,14 @@ interface Flight<Value> {
   waiters: number;
 }
 
+/** Of values that have to be let go of: who adds an owner, or has made the value, releases it once. */
+interface Owners<Value> {
+  retain(value: Value): void;
+  release(value: Value): void | Promise<void>;
+}
+
+const noOwners: Owners<unknown> = { retain() {}, release() {} };
+
 /**
  * An LRU cache whose misses are fetched once, however many ask at the same time. A waiter whose signal aborts leaves alone;
  * the fetch is aborted when the last one has left. Failures are not cached.
@@ -19,21 +27,25 @@ export class SharedCache<Value extends object> {
   readonly #flights = new Map<string, Flight<Value>>();
   readonly #ttlMs: (value: Value) => number;
 
+  readonly #owners: Owners<Value>;
+
   constructor(
     limits:
       | { max: number; ttlMs: number | ((value: Value) => number) }
-      | { maxBytes: number; bytesOf: (value: Value) => number },
+      | { maxBytes: number; bytesOf: (value: Value) => number; owners?: Owners<Value> },
   ) {
     const ttlMs = 'max' in limits ? limits.ttlMs : 0;
     this.#ttlMs = typeof ttlMs === 'function' ? ttlMs : () => ttlMs;
-    this.#values = new LRUCache(
-      'max' in limits
+    this.#owners = ('owners' in limits ? limits.owners : undefined) ?? noOwners;
+    this.#values = new LRUCache<string, Value>({
+      ...('max' in limits
         ? { max: limits.max, ttlResolution: 0, ttlAutopurge: true }
-        : { maxSize: limits.maxBytes, sizeCalculation: limits.bytesOf },
-    );
+        : { maxSize: limits.maxBytes, sizeCalculation: limits.bytesOf }),
+      dispose: value => this.#owners.release(value),
+    });
   }
 
-  /** The value of `key`, from memory or from `fetch`. Throws what `fetch` throws, or the signal's reason. */
+  /** The value of `key`, from memory or from `fetch`, with the caller as an owner. Throws what `fetch` throws, or the signal's reason. */
   async get(key: string, fetch: (signal: AbortSignal) => Promise<Value>, signal: AbortSignal): Promise<Value> {
     const isAnothers = this.#flights.has(key);
     try {
@@ -49,16 +61,26 @@ export class SharedCache<Value extends object> {
   async #join(key: string, fetch: (signal: AbortSignal) => Promise<Value>, signal: AbortSignal): Promise<Value> {
     signal.throwIfAborted();
     const known = this.#values.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#owners.retain(known);
+      return known;
+    }
     const flight = this.#flights.get(key) ?? this.#start(key, fetch);
     flight.waiters++;
     try {
-      return await unlessAborted(flight.value, signal);
+      const value = await unlessAborted(flight.value, signal);
+      this.#owners.retain(value);
+      return value;
     } finally {
       flight.waiters--;
       if (flight.waiters === 0 && this.#flights.get(key) === flight) {
         this.#flights.delete(key);
         flight.controller.abort(signal.reason);
+        // The flight owns what it fetched for as long as somebody may still come for it.
+        flight.value.then(
+          value => this.#owners.release(value),
+          () => {},
+        );
       }
     }
   }
@@ -73,8 +95,12 @@ export class SharedCache<Value extends object> {
     return performance.now() + this.#values.getRemainingTTL(key);
   }
 
+  /** Adds the cache as an owner. */
   set(key: string, value: Value): void {
+    this.#owners.retain(value);
     this.#values.set(key, value, { ttl: this.#ttlMs(value) });
+    // One that is larger than all of the cache is not taken.
+    if (this.#values.peek(key) !== value) this.#owners.release(value);
   }
 
   #start(key: string, fetch: (signal: AbortSignal) => Promise<Value>): Flight<Value> {

@@ -3,6 +3,7 @@
  * before anyone gets a byte of them; of one that people pushed as the go command would make them. Only what passed is kept: content is
  * keyed by repository and commit, so it can't go stale.
  */
+import { createHash } from 'node:crypto';
 import type { Commit } from '../git/commit.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import type { CommitFiles as Files, SnapshotFile } from '../git/remote.ts';
@@ -11,9 +12,12 @@ import { goModPaths } from '../gomod/module-directory.ts';
 import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import type { Version } from '../gomod/version.ts';
+import { Gatherer } from '../spool/gatherer.ts';
+import { type Bulk, release, retain } from '../spool/slice.ts';
+import { SliceStore } from '../spool/slice-store.ts';
 import { buildZip } from '../zip/build-zip.ts';
 import type { CommitFiles } from './commit-files.ts';
-import { type Content, makeContent } from './content.ts';
+import { type Content, etagOf, makeContent } from './content.ts';
 import { HashMismatch, NotFound, UnservableVersion } from './errors.ts';
 import { Limiter } from './limiter.ts';
 import { type Place, tagOf } from './place-module.ts';
@@ -40,6 +44,8 @@ type Origin = { readonly kind: 'published'; readonly record: VersionRecord } | {
 export interface VersionContentsOptions {
   /** Most bytes of all contents that are kept. */
   readonly maxBytes: number;
+  /** Larger zips are kept on the disk. */
+  readonly spoolAboveBytes: number;
   readonly files: CommitFiles;
   readonly sources: SourceModules;
 }
@@ -48,17 +54,23 @@ export class VersionContents {
   readonly #contents: SharedCache<Content>;
   readonly #files: CommitFiles;
   readonly #sources: SourceModules;
-  /** A zip under way takes memory for all of its content, compressed, twice. */
+  readonly #spoolAboveBytes: number;
+  /** A zip under way takes room for all of its content, compressed, twice. */
   readonly #builds = new Limiter(2);
 
-  constructor({ maxBytes, files, sources }: VersionContentsOptions) {
+  constructor({ maxBytes, spoolAboveBytes, files, sources }: VersionContentsOptions) {
     this.#files = files;
     this.#sources = sources;
-    this.#contents = new SharedCache({ maxBytes, bytesOf: content => content.bytes.byteLength + entryBytes });
+    this.#spoolAboveBytes = spoolAboveBytes;
+    this.#contents = new SharedCache({
+      maxBytes,
+      bytesOf: content => content.bytes.byteLength + entryBytes,
+      owners: { retain: ({ bytes }) => retain(bytes), release: ({ bytes }) => release(bytes) },
+    });
   }
 
   /**
-   * Throws NotFound where the tag's commit is a version of another module or holds no such module, HashMismatch or DamagedRecord where
+   * The content, of which the caller becomes an owner. Throws NotFound where the tag's commit is a version of another module or holds no such module, HashMismatch or DamagedRecord where
    * it is not what was published, UnservableVersion, and what Remote throws.
    */
   get(at: VersionAt, file: VersionFile, signal: AbortSignal): Promise<Content> {
@@ -106,16 +118,22 @@ export class VersionContents {
   }
 
   async #buildZipNow(at: VersionAt, signal: AbortSignal): Promise<Content> {
-    const { commit, files } = await at.remote.snapshot(at.commit, signal);
+    await using store = new SliceStore(this.#spoolAboveBytes);
+    const { commit, files } = await at.remote.snapshot(at.commit, store, signal);
     const origin = originOf(at, commit);
-    if (origin.kind === 'published') {
-      const { zip, h1 } = await zipModule(at, publishedFiles(at, files), signal);
-      checkHash(at, 'zip', origin.record.zipHash, h1);
-      return makeContent('zip', zip, timeOf(at, commit, origin));
+    const modified = timeOf(at, commit, origin);
+    const moduleFiles =
+      origin.kind === 'published'
+        ? publishedFiles(at, files)
+        : sourceFiles(files, await this.#sources.locate(at, at, signal));
+    const { bytes, etag, h1 } = await zipModule(at, moduleFiles, { spoolAboveBytes: this.#spoolAboveBytes, signal });
+    try {
+      if (origin.kind === 'published') checkHash(at, 'zip', origin.record.zipHash, h1);
+      return { kind: 'zip', bytes, etag, modified };
+    } catch (error) {
+      await release(bytes);
+      throw error;
     }
-    const located = await this.#sources.locate(at, at, signal);
-    const { zip } = await zipModule(at, sourceFiles(files, located), signal);
-    return makeContent('zip', zip, timeOf(at, commit, origin));
   }
 
   /** The commit, where its files come from, and its go.mod files; one request, for .info and .mod together. */
@@ -190,12 +208,12 @@ async function* publishedFiles({ place }: VersionAt, files: AsyncIterable<Snapsh
   }
 }
 
-/** The module zip, and its hash; entries in the order of the files. */
+/** The module zip, and its hash; entries in the order of the files. The zip's bytes are the caller's to release. */
 async function zipModule(
   { module, version }: VersionAt,
   files: AsyncIterable<ModuleFile>,
-  signal: AbortSignal,
-): Promise<{ zip: Buffer; h1: H1 }> {
+  { spoolAboveBytes, signal }: { spoolAboveBytes: number; signal: AbortSignal },
+): Promise<{ bytes: Bulk; etag: string; h1: H1 }> {
   const hashes: { name: string; sha256: Buffer }[] = [];
   async function* entries() {
     for await (const { path, content } of files) {
@@ -204,6 +222,12 @@ async function zipModule(
       yield { name, content };
     }
   }
-  const zip = await buildZip(entries(), signal);
-  return { zip, h1: hashFiles(hashes) };
+  await using zip = new Gatherer(spoolAboveBytes);
+  const sha256 = createHash('sha256');
+  for await (const chunk of buildZip(entries(), signal)) {
+    sha256.update(chunk);
+    await zip.add(chunk);
+  }
+  const h1 = hashFiles(hashes);
+  return { bytes: await zip.take(), etag: etagOf(sha256), h1 };
 }

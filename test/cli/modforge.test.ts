@@ -10,7 +10,7 @@ import { after, before, describe, it } from 'node:test';
 const root = join(import.meta.dirname, '../..');
 
 function start(args: string[], env: Record<string, string> = {}) {
-  const command = ['--import', 'tsx', 'src/cli/modforge.ts', ...args];
+  const command = ['--import', './scripts/typescript.mjs', 'src/cli/modforge.ts', ...args];
   return spawn(process.execPath, command, { cwd: root, env: { PATH: process.env.PATH, ...env } });
 }
 

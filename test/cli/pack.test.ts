@@ -13,7 +13,8 @@ import { hashFiles } from '../../src/gomod/h1.ts';
 import { parseModulePath } from '../../src/gomod/module-path.ts';
 import { parseVersion } from '../../src/gomod/version.ts';
 import { checkZipEntries } from '../../src/gomod/zip-rules.ts';
-import { inflateEntry, readZip } from '../../src/zip/read-zip.ts';
+import { inflateEntry } from '../../src/zip/inflate-entry.ts';
+import { readZip } from '../../src/zip/read-zip.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
 import { makeTemporaryFolder } from '../support/temporary-folder.ts';
 

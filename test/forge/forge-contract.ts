@@ -17,6 +17,7 @@ import { type ObjectId, parseObjectId } from '../../src/git/object-id.ts';
 import { type PackedObject, packObject } from '../../src/git/packed-object.ts';
 import { parseRefName, type RefName, tagRef } from '../../src/git/ref-name.ts';
 import type { FileMode, Refs, Remote, SnapshotFile } from '../../src/git/remote.ts';
+import { inMemory } from '../support/in-memory.ts';
 import { makeCommit } from '../support/make-commit.ts';
 
 export interface ForgeUnderTest extends AsyncDisposable {
@@ -268,7 +269,7 @@ export function forgeContract(
       const person = { name: 'Ada', email: 'ada@example.com', time: 1_700_000_000 };
       const expected = { id, tree, parents: [parent.id], author: person, committer: person, message };
       assert.deepEqual(await remote.commit(id, inTime()), expected);
-      const snapshot = await remote.snapshot(id, inTime());
+      const snapshot = await remote.snapshot(id, inMemory, inTime());
       assert.deepEqual(snapshot.commit, expected);
       const found = await collect(snapshot.files);
       const inTreeOrder = Object.keys(files).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -397,7 +398,7 @@ export function forgeContract(
       await remote.push({ objects, updates: [create(main, id)], signal: inTime() });
       await assert.rejects(remote.commit(absent, inTime()), ObjectMissing);
       await assert.rejects(remote.files(absent, ['a'], inTime()), ObjectMissing);
-      await assert.rejects(remote.snapshot(absent, inTime()), ObjectMissing);
+      await assert.rejects(remote.snapshot(absent, inMemory, inTime()), ObjectMissing);
       await assert.rejects(remote.commit(tree, inTime()), CorruptObject);
       await assert.rejects(remote.files(tree, ['a'], inTime()), CorruptObject);
     });
@@ -486,7 +487,7 @@ function idsOf(refs: Refs): Record<string, ObjectId> {
 
 async function contentsOf(remote: Remote, commit: ObjectId | undefined): Promise<Record<string, string>> {
   assert.ok(commit);
-  const { files } = await remote.snapshot(commit, inTime());
+  const { files } = await remote.snapshot(commit, inMemory, inTime());
   const contents: Record<string, string> = {};
   for (const { path, blob } of await collect(files)) contents[path] = (await inflateBlob(blob)).toString();
   return contents;
@@ -504,7 +505,7 @@ async function rejectAll(remote: Remote, error: new (...args: never[]) => Error)
   await assert.rejects(remote.commit(id, inTime()), error);
   await assert.rejects(remote.files(id, ['a'], inTime()), error);
   await assert.rejects(remote.history({ tips: [id], known: [], signal: inTime() }), error);
-  await assert.rejects(remote.snapshot(id, inTime()), error);
+  await assert.rejects(remote.snapshot(id, inMemory, inTime()), error);
   await assert.rejects(
     remote.push({ objects, updates: [create(main, id)], signal: inTime() }),
     thrown => thrown instanceof error || (error.name === 'RepositoryNotFound' && isNoRight(thrown)),

@@ -4,11 +4,11 @@ import fc from 'fast-check';
 import { buildTree, type TreeFile } from '../../src/git/build-tree.ts';
 import { CorruptObject } from '../../src/git/errors.ts';
 import { emptyTree, hashObject, parseObjectId } from '../../src/git/object-id.ts';
-import { writePack } from '../../src/git/pack.ts';
 import { packObject } from '../../src/git/packed-object.ts';
 import { parseTree } from '../../src/git/parse-tree.ts';
 import type { FileMode } from '../../src/git/remote.ts';
 import { gitBytes } from '../support/git-bytes.ts';
+import { packOf } from '../support/pack-of.ts';
 import { fsck, gitIn } from '../support/plain-git.ts';
 import { skipWithout } from '../support/skip-without.ts';
 import { makeTemporaryFolder } from '../support/temporary-folder.ts';
@@ -54,7 +54,7 @@ test('git finds nothing wrong with a pack of our trees', { skip }, async () => {
   gitBytes(folder.path, ['init', '--bare', '.']);
   const all = fc.sample(paths, 30).flatMap((some, i) => some.map(path => `${i}/${path}`));
   const { trees } = buildTree(all.map(path => file(path)));
-  gitBytes(folder.path, ['index-pack', '--strict', '--stdin'], Buffer.concat([...writePack([blob, ...trees])]));
+  gitBytes(folder.path, ['index-pack', '--strict', '--stdin'], await packOf([blob, ...trees]));
   assert.equal(await fsck(folder.path), '');
 });
 

@@ -8,38 +8,55 @@ import fc from 'fast-check';
 import { applyDelta } from '../../src/git/apply-delta.ts';
 import { CorruptPack } from '../../src/git/errors.ts';
 import { hashObject, type ObjectId, type ObjectKind, parseObjectId } from '../../src/git/object-id.ts';
-import { writePack } from '../../src/git/pack.ts';
 import { packObject } from '../../src/git/packed-object.ts';
-import { type ReadPack, type ReadPackOptions, readPack } from '../../src/git/read-pack.ts';
+import { type ReadPackOptions, readPack } from '../../src/git/read-pack.ts';
+import { readSlice } from '../../src/spool/slice.ts';
+import { SliceStore } from '../../src/spool/slice-store.ts';
 import { gitBytes } from '../support/git-bytes.ts';
+import { inMemory } from '../support/in-memory.ts';
+import { packOf } from '../support/pack-of.ts';
 import { gitIn } from '../support/plain-git.ts';
 import { skipWithout } from '../support/skip-without.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
 const skip = skipWithout('git');
-const options: ReadPackOptions = { maxBytes: 2 ** 30, deflateBlobs: true, signal: new AbortController().signal };
+const options: ReadPackOptions = { maxBytes: 2 ** 30, signal: new AbortController().signal };
 
 type Objects = Map<string, { kind: ObjectKind; content: Buffer }>;
 
 const isKind = (text: string): text is ObjectKind => ['commit', 'tree', 'blob', 'tag'].includes(text);
 
-/** Every object of a pack that was read, after its id is checked against its content. */
-function contentsOf(pack: ReadPack): Objects {
-  return new Map(
-    Array.from(pack.values(), ({ id, kind, size, content, blob }) => {
-      const bytes = content();
-      assert.equal(hashObject(kind, bytes), id);
-      assert.equal(bytes.byteLength, size);
-      assert.equal(blob !== undefined, kind === 'blob');
-      if (blob !== undefined) {
-        assert.deepEqual(inflateRawSync(blob.data), bytes);
-        assert.equal(blob.size, size);
-        assert.equal(blob.crc32, crc32(bytes));
-        assert.deepEqual(blob.sha256, createHash('sha256').update(bytes).digest());
-      }
-      return [id, { kind, content: bytes }];
-    }),
-  );
+/** Every object of a pack, each checked against its id; a pack that is there whole is read with its blobs kept in memory, and on the disk, too. */
+async function contentsOf(pack: Buffer | AsyncIterable<Uint8Array>, options: ReadPackOptions): Promise<Objects> {
+  if (!Buffer.isBuffer(pack)) return await contentsIn(pack, options, 100);
+  const contents = await contentsIn(pack, options);
+  assert.deepEqual(await contentsIn(pack, options, Number.POSITIVE_INFINITY), contents);
+  assert.deepEqual(await contentsIn(pack, options, 0), contents);
+  return contents;
+}
+
+async function contentsIn(
+  pack: Buffer | AsyncIterable<Uint8Array>,
+  options: ReadPackOptions,
+  spoolAboveBytes?: number,
+): Promise<Objects> {
+  await using store = new SliceStore(spoolAboveBytes ?? 0);
+  const isKept = spoolAboveBytes !== undefined;
+  const objects: Objects = new Map();
+  for (const object of (await readPack(pack, isKept ? { ...options, blobs: store } : options)).values()) {
+    const { id, kind, size, blob } = object;
+    assert.equal(blob !== undefined, isKept && kind === 'blob');
+    const content = blob === undefined ? object.content() : inflateRawSync(await readSlice(blob.data));
+    assert.equal(hashObject(kind, content), id);
+    assert.equal(content.byteLength, size);
+    if (blob !== undefined) {
+      assert.equal(blob.size, size);
+      assert.equal(blob.crc32, crc32(content));
+      assert.deepEqual(blob.sha256, createHash('sha256').update(content).digest());
+    }
+    objects.set(id, { kind, content });
+  }
+  return objects;
 }
 
 /** What git itself reads. */
@@ -67,7 +84,7 @@ function seal(pack: Buffer): Buffer {
 /** Reads what may be damaged: undefined for a typed refusal, else objects under their right ids. */
 async function readOrRefuse(pack: Buffer, more: Partial<ReadPackOptions> = {}): Promise<Objects | undefined> {
   try {
-    return contentsOf(await readPack(pack, { ...options, maxContentBytes: 2 ** 24, ...more }));
+    return await contentsOf(pack, { ...options, maxContentBytes: 2 ** 24, ...more });
   } catch (error) {
     if (error instanceof CorruptPack) return undefined;
     throw error;
@@ -109,10 +126,10 @@ describe('packs of real git', { skip }, () => {
   ] as const) {
     test(`with ${name} are read as git reads them`, async () => {
       const pack = packObjects(args, 'HEAD\nv1.0.0');
-      const read = await readPack(pack, options);
-      assert.deepEqual(contentsOf(read), objectsOf(gitdir));
-      const blobs = [...read.values()].flatMap(({ blob }) => blob ?? []);
-      const compressed = blobs.filter(({ data }) => !pack.includes(data)).length;
+      assert.deepEqual(await contentsOf(pack, options), objectsOf(gitdir));
+      const read = await readPack(pack, { ...options, blobs: inMemory });
+      const blobs = await Promise.all(Array.from(read.values(), ({ blob }) => (blob ? readSlice(blob.data) : [])));
+      const compressed = blobs.flat().filter(data => !pack.includes(data)).length;
       assert.equal(compressed > 0, name !== 'whole objects only');
     });
   }
@@ -126,7 +143,7 @@ describe('packs of real git', { skip }, () => {
     async function* pieces(pack: Buffer) {
       for (let at = 0; at < pack.byteLength; at += 1000) yield pack.subarray(at, at + 1000);
     }
-    assert.deepEqual(contentsOf(await readPack(pieces(readFileSync(join(packs, name))), options)), objectsOf(gitdir));
+    assert.deepEqual(await contentsOf(pieces(readFileSync(join(packs, name))), options), objectsOf(gitdir));
   });
 
   test('that are thin are read where their bases are given, and refused where they are not', async () => {
@@ -136,7 +153,7 @@ describe('packs of real git', { skip }, () => {
       asked.push(id);
       return objectsOf(gitdir, [id]).get(id);
     };
-    const contents = contentsOf(await readPack(pack, { ...options, base }));
+    const contents = await contentsOf(pack, { ...options, base });
     assert.ok(asked.length > 0);
     assert.deepEqual(contents, objectsOf(gitdir, [...contents.keys()]));
     assert.ok(contents.has(parseObjectId(await gitIn(folder.path)('rev-parse', 'HEAD:large.txt'))));
@@ -163,7 +180,7 @@ describe('packs of real git', { skip }, () => {
 
   test('that arrive in pieces, or stop arriving, are read to the end or refused', async () => {
     const pack = packObjects(['--depth=0', '--window=0'], 'HEAD');
-    const whole = contentsOf(await readPack(pack, options));
+    const whole = await contentsOf(pack, options);
     let isClosed = false;
     async function* arriving(end: number, size: number) {
       try {
@@ -175,11 +192,7 @@ describe('packs of real git', { skip }, () => {
     // Larger than what is kept in one piece at first.
     assert.ok(pack.byteLength > 1_000_000);
     for (const size of [997, 65_536, pack.byteLength]) {
-      assert.deepEqual(
-        contentsOf(await readPack(arriving(pack.byteLength, size), options)),
-        whole,
-        `pieces of ${size}`,
-      );
+      assert.deepEqual(await contentsOf(arriving(pack.byteLength, size), options), whole, `pieces of ${size}`);
     }
     for (let end = 0; end < pack.byteLength; end += 99_991) {
       await assert.rejects(readPack(arriving(end, 10_000), options), CorruptPack, `cut at ${end}`);
@@ -234,7 +247,7 @@ describe('small packs', () => {
   );
 
   test('with chains of both kinds of deltas are read', async () => {
-    assert.deepEqual(new Map([...contentsOf(await readPack(small, options))].sort()), new Map([...right].sort()));
+    assert.deepEqual(new Map([...(await contentsOf(small, options))].sort()), new Map([...right].sort()));
   });
 
   test('cut off anywhere are refused, with their checksum or with the one that fits', async () => {
@@ -319,7 +332,7 @@ describe('small packs', () => {
     async function* pieces(whole: Buffer) {
       for (let at = 0; at < whole.byteLength; at += 100_000) yield whole.subarray(at, at + 100_000);
     }
-    const read = contentsOf(await readPack(pieces(pack), options));
+    const read = await contentsOf(pieces(pack), options);
     assert.ok(read.get(hashObject('blob', large))?.content.equals(large));
     await assert.rejects(readPack(pieces(pack.subarray(0, 1_000_000)), options), CorruptPack);
     assert.equal(await readOrRefuse(seal(pack.subarray(0, 1_000_000))), undefined);
@@ -342,7 +355,7 @@ describe('small packs', () => {
     for (let i = 0; i < 5000; i += 1) {
       const last = entries.at(-1)?.byteLength ?? 0;
       const distance = last < 128 ? [last] : [0x80 | ((last >> 7) - 1), last & 127];
-      entries.push(entry(6, Buffer.from([1, 1, 1, i & 255]), Buffer.from(distance)));
+      entries.push(entry(6, Buffer.from([i === 0 ? 1 : 2, 2, 2, i >> 8, i & 255]), Buffer.from(distance)));
     }
     const pack = sealed(0, ...entries);
     pack.writeUInt32BE(entries.length, 8);
@@ -354,11 +367,15 @@ test('whatever is packed is read back, and its zlib streams are the very ones', 
   await fc.assert(
     fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 3000 }), { maxLength: 20 }), async contents => {
       const objects = contents.map(content => packObject('blob', content));
-      const read = await readPack(Buffer.concat([...writePack(objects)]), options);
-      assert.deepEqual(new Set(read.keys()), new Set(objects.map(object => object.id)));
-      for (const { id, zlib } of objects)
-        assert.deepEqual(read.get(id)?.blob?.data, Buffer.concat(zlib).subarray(2, -4));
-      contentsOf(read);
+      const pack = await packOf(objects);
+      const read = await readPack(pack, { ...options, blobs: inMemory });
+      for (const { id, zlib } of objects) {
+        const { blob } = read.get(id) ?? {};
+        assert.ok(blob);
+        assert.deepEqual(await readSlice(blob.data), Buffer.concat(zlib).subarray(2, -4));
+      }
+      const found = await contentsOf(pack, options);
+      assert.deepEqual(new Set(found.keys()), new Set(objects.map(object => object.id)));
     }),
     { numRuns: 50 },
   );

@@ -13,11 +13,11 @@ import { makeTemporaryFolder } from '../support/temporary-folder.ts';
 
 const skip = skipWithout('git');
 
-function collect(objects: readonly PackedObject[]): { pack: Buffer; summary: PackSummary } {
+async function collect(objects: readonly PackedObject[]): Promise<{ pack: Buffer; summary: PackSummary }> {
   const pieces: Uint8Array[] = [];
   const writing = writePack(objects);
   for (;;) {
-    const step = writing.next();
+    const step = await writing.next();
     if (step.done) return { pack: Buffer.concat(pieces), summary: step.value };
     pieces.push(step.value);
   }
@@ -35,7 +35,7 @@ test('git takes a pack, and the index that git makes of it is ours byte for byte
     ...blobs(Array.from({ length: 600 }, (_, i) => Buffer.from(`file ${i}`))),
     packObject('tree', Buffer.alloc(0)),
   ];
-  const { pack, summary } = collect(objects);
+  const { pack, summary } = await collect(objects);
   const path = join(gitdir, 'objects/pack/pack-test.pack');
   writeFileSync(path, pack);
   gitBytes(gitdir, ['index-pack', '--strict', path]);
@@ -54,10 +54,10 @@ test('any objects make a pack that git takes', { skip }, async () => {
   await using folder = await makeTemporaryFolder();
   const gitdir = folder.path;
   gitBytes(gitdir, ['init', '--bare', '.']);
-  fc.assert(
-    fc.property(fc.array(fc.uint8Array({ maxLength: 5000 }), { maxLength: 20 }), contents => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 5000 }), { maxLength: 20 }), async contents => {
       const objects = blobs(contents);
-      const answer = gitBytes(gitdir, ['index-pack', '--strict', '--stdin'], collect(objects).pack);
+      const answer = gitBytes(gitdir, ['index-pack', '--strict', '--stdin'], (await collect(objects)).pack);
       assert.match(answer.toString(), /^(pack|keep)\t[0-9a-f]{40}\n$/);
       const [first] = objects;
       if (first) assert.deepEqual(gitBytes(gitdir, ['cat-file', 'blob', first.id]), Buffer.from(contents[0] ?? []));
@@ -66,10 +66,10 @@ test('any objects make a pack that git takes', { skip }, async () => {
   );
 });
 
-test('an object that comes twice is written once', () => {
+test('an object that comes twice is written once', async () => {
   const [object] = blobs([Buffer.from('twice')]);
   assert.ok(object);
-  const { pack, summary } = collect([object, object]);
+  const { pack, summary } = await collect([object, object]);
   assert.equal(pack.readUInt32BE(8), 1);
   assert.equal(summary.entries.length, 1);
 });
@@ -90,8 +90,8 @@ test('an index tells offsets beyond 2 GiB as git reads them', { skip }, () => {
   );
 });
 
-test('an id that a pack has not is not found, nor one in a file that is no index', () => {
-  const { summary } = collect(blobs([Buffer.from('a'), Buffer.from('b')]));
+test('an id that a pack has not is not found, nor one in a file that is no index', async () => {
+  const { summary } = await collect(blobs([Buffer.from('a'), Buffer.from('b')]));
   const index = encodePackIndex(summary);
   for (const digit of '0123456789abcdef') {
     assert.equal(findInPackIndex(index, parseObjectId(digit.repeat(39).concat('1'))), undefined);

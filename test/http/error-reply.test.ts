@@ -51,6 +51,7 @@ describe('faults of the forge', () => {
       privatePaths: '',
       republish: 'any',
       cacheBytes: 2 ** 20,
+      spoolAboveBytes: 2 ** 20,
       refsTtlMs: 1,
       log,
     });
@@ -60,6 +61,7 @@ describe('faults of the forge', () => {
       pathRules: [],
       trustProxy: [],
       maxUploadBytes: 2 ** 20,
+      spoolAboveBytes: 2 ** 20,
       cacheBytes: 2 ** 20,
       log,
     });

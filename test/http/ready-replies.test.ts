@@ -47,10 +47,11 @@ async function start({ refsTtlMs = 60_000, anonymousRead = 'all' as 'all' | 'non
     privatePaths: '',
     republish: 'any',
     cacheBytes: 2 ** 26,
+    spoolAboveBytes: 2 ** 20,
     refsTtlMs,
     log,
   });
-  const limits = { maxUploadBytes: 2 ** 26, cacheBytes: 2 ** 26 };
+  const limits = { maxUploadBytes: 2 ** 26, spoolAboveBytes: 2 ** 20, cacheBytes: 2 ** 26 };
   const handler = createHandler({ registry, publicUrl: undefined, pathRules: [], trustProxy: [], ...limits, log });
   const listener = await listen(handler, { host: '127.0.0.1', port: 0, tls: undefined });
   return {

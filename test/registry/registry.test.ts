@@ -20,6 +20,7 @@ import { makeMarker, markerRef } from '../../src/registry/marker.ts';
 import { parsePathRule } from '../../src/registry/path-rule.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { encodeRepositoryName } from '../../src/registry/repository-name.ts';
+import { inMemory } from '../support/in-memory.ts';
 import { moduleZip } from '../support/module-zip.ts';
 
 const signal = new AbortController().signal;
@@ -42,6 +43,7 @@ describe('Registry', () => {
       privatePaths: '',
       republish: 'any',
       cacheBytes: 2 ** 20,
+      spoolAboveBytes: 2 ** 20,
       refsTtlMs: 1,
       log,
     });
@@ -123,7 +125,7 @@ describe('Registry', () => {
   }
 
   async function copyCommit(from: typeof lib, to: typeof lib, id: ObjectId, ref: string) {
-    const { commit, files } = await repository(from).snapshot(id, signal);
+    const { commit, files } = await repository(from).snapshot(id, inMemory, signal);
     const blobs = [];
     for await (const { path, blob } of files) {
       blobs.push({ path, packed: packObject('blob', await inflateBlob(blob)) });
@@ -264,7 +266,7 @@ describe('Registry', () => {
     await publish('go.acme.dev/lib/sub/dir/v2', 'v2.0.0', { 'x/x.go': 'package x\n' });
     const { 'refs/tags/sub/dir/v2.0.0': tag } = await refsOf();
     assert.ok(tag);
-    const { files } = await repository().snapshot(tag, signal);
+    const { files } = await repository().snapshot(tag, inMemory, signal);
     const paths: string[] = [];
     for await (const { path } of files) paths.push(path);
     assert.deepEqual(paths, ['sub/dir/go.mod', 'sub/dir/x/x.go']);

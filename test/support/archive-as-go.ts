@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { fromBufferPromise } from 'yauzl';
 import type { ObjectId } from '../../src/git/object-id.ts';
-import { writePack } from '../../src/git/pack.ts';
 import type { PackedObject } from '../../src/git/packed-object.ts';
 import { gitBytes } from './git-bytes.ts';
+import { packOf } from './pack-of.ts';
 
 const archive = ['-c', 'core.autocrlf=input', '-c', 'core.eol=lf', 'archive', '--format=zip', '--prefix=prefix/'];
 
@@ -16,7 +16,7 @@ export async function makeGoRepository(gitdir: string, objects: Iterable<PackedO
   await mkdir(join(gitdir, 'info'), { recursive: true });
   await writeFile(join(gitdir, 'info/attributes'), '\n* -export-subst -export-ignore\n');
   const unique = new Map(Array.from(objects, object => [object.id, object]));
-  gitBytes(gitdir, ['index-pack', '--stdin'], Buffer.concat([...writePack([...unique.values()])]));
+  gitBytes(gitdir, ['index-pack', '--stdin'], await packOf([...unique.values()]));
 }
 
 /** The files of a commit's archive, or of one directory's, by path; throws where git fails. */

@@ -22,7 +22,11 @@ export interface ModforgeProcess extends AsyncDisposable {
 
 /** Starts modforge on the disk forge in `data`; resolves when it listens. */
 export async function startModforgeProcess(data: string, killPoint?: KillPoint): Promise<ModforgeProcess> {
-  const imports = ['--import', 'tsx', ...(killPoint ? ['--import', './test/support/kill-at-change.ts'] : [])];
+  const imports = [
+    '--import',
+    './scripts/typescript.mjs',
+    ...(killPoint ? ['--import', './test/support/kill-at-change.ts'] : []),
+  ];
   const child = spawn(process.execPath, [...imports, 'src/cli/modforge.ts'], {
     cwd: join(import.meta.dirname, '../..'),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { crc32, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
+import { sliceOf } from '../../src/spool/slice.ts';
 import { buildZip } from '../../src/zip/build-zip.ts';
-import { inflateEntry, readZip } from '../../src/zip/read-zip.ts';
+import { inflateEntry } from '../../src/zip/inflate-entry.ts';
+import { readZip } from '../../src/zip/read-zip.ts';
 import { type FileToZip, writeZip } from '../../src/zip/write-zip.ts';
 
 async function* each(files: readonly FileToZip[]) {
@@ -12,11 +15,14 @@ async function* each(files: readonly FileToZip[]) {
 
 async function* deflated(files: readonly FileToZip[]) {
   for (const { name, content } of files) {
-    yield { name, content: { data: deflateRawSync(content), size: content.byteLength, crc32: crc32(content) } };
+    yield {
+      name,
+      content: { data: sliceOf(deflateRawSync(content)), size: content.byteLength, crc32: crc32(content) },
+    };
   }
 }
 
-const build = (files: readonly FileToZip[]) => buildZip(deflated(files), new AbortController().signal);
+const build = (files: readonly FileToZip[]) => buffer(buildZip(deflated(files), new AbortController().signal));
 
 async function contentsOf(zip: Buffer): Promise<FileToZip[]> {
   const files: FileToZip[] = [];
@@ -57,6 +63,6 @@ describe('buildZip', () => {
 
   it('stops when nobody waits any more', async () => {
     const gone = AbortSignal.abort(new Error('gone'));
-    await assert.rejects(buildZip(deflated([{ name: 'a', content: Buffer.alloc(1) }]), gone), /gone/);
+    await assert.rejects(buffer(buildZip(deflated([{ name: 'a', content: Buffer.alloc(1) }]), gone)), /gone/);
   });
 });

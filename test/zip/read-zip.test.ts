@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,14 +7,31 @@ import { after, test } from 'node:test';
 import { crc32, deflateRawSync, deflateSync, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { hashFiles } from '../../src/gomod/h1.ts';
+import { type Bulk, readSlice } from '../../src/spool/slice.ts';
+import { createSpool, type Spool } from '../../src/spool/spool.ts';
 import { adler32 } from '../../src/zip/adler32.ts';
 import { InvalidZip } from '../../src/zip/errors.ts';
-import { inflateEntry, maxEntries, readZip } from '../../src/zip/read-zip.ts';
+import { inflateEntry, inflateParts, isHeld, maxHeldBytes } from '../../src/zip/inflate-entry.ts';
+import { maxEntries, readZip } from '../../src/zip/read-zip.ts';
 import { type CraftedEnd, type CraftedEntry, craftZip } from '../support/craft-zip.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
 
+async function onDisk(zip: Buffer): Promise<Spool> {
+  const spool = await createSpool();
+  await spool.append(zip);
+  return spool;
+}
+
+/** What `look` says of a zip in memory, and no other of the same zip on the disk. */
+async function lookTwice(zip: Buffer): ReturnType<typeof look> {
+  await using spool = await onDisk(zip);
+  const seen = await look(zip);
+  assert.deepEqual(await look(spool), seen);
+  return seen;
+}
+
 /** The problems of a zip as `code file`, those of its content too; or its files. */
-async function look(zip: Buffer): Promise<{ problems: string[] } | { files: Record<string, string> }> {
+async function look(zip: Bulk): Promise<{ problems: string[] } | { files: Record<string, string> }> {
   const problems: string[] = [];
   const files: Record<string, string> = {};
   const note = (error: unknown) => {
@@ -142,7 +159,7 @@ const READABLE: [title: string, zip: Buffer, files: Record<string, string>][] = 
 ];
 
 for (const [title, zip, files] of READABLE) {
-  test(`a zip ${title} is read`, async () => assert.deepEqual(await look(zip), { files }));
+  test(`a zip ${title} is read`, async () => assert.deepEqual(await lookTwice(zip), { files }));
 }
 
 const bomb = deflateRawSync(Buffer.alloc(50_000_000));
@@ -260,7 +277,7 @@ const REFUSED: [title: string, zip: Buffer, problems: string[]][] = [
 ];
 
 for (const [title, zip, problems] of REFUSED) {
-  test(`a zip with ${title} is refused`, async () => assert.deepEqual(await look(zip), { problems }));
+  test(`a zip with ${title} is refused`, async () => assert.deepEqual(await lookTwice(zip), { problems }));
 }
 
 test('a small zip cut off at any byte is refused', async () => {
@@ -269,38 +286,35 @@ test('a small zip cut off at any byte is refused', async () => {
     craftZip([{ ...a, zip64: true }], { zip64: true }),
   ]) {
     for (let end = 0; end < zip.length; end++) {
-      const result = await look(zip.subarray(0, end));
+      const result = await lookTwice(zip.subarray(0, end));
       assert.ok('problems' in result, `the first ${end} bytes were read`);
     }
   }
 });
 
-test('entries tell what the zip declares, in slices of it', async () => {
+test('entries tell what the zip declares, and where in it their data is', async () => {
   const zip = craftZip([
     { ...b, mode: 0o100644 },
     { ...a, method: 0 },
   ]);
   const [first, second] = await readZip(zip);
   assert.ok(first && second);
-  assert.deepEqual(
-    { ...first, rawName: first.rawName.toString(), data: first.data.length },
-    {
-      rawName: 'b',
-      name: 'b',
-      isDirectory: false,
-      method: 8,
-      bytes: 500,
-      compressedBytes: first.data.length,
-      crc32: first.crc32,
-      unixMode: 0o100644,
-      data: deflateRawSync('package b\n'.repeat(50)).length,
-    },
-  );
+  const data = deflateRawSync('package b\n'.repeat(50));
+  const start = zip.indexOf(data);
+  assert.deepEqual(first, {
+    name: 'b',
+    isDirectory: false,
+    method: 8,
+    bytes: 500,
+    crc32: crc32('package b\n'.repeat(50)),
+    unixMode: 0o100644,
+    data: { bulk: zip, start, end: start + data.length },
+  });
   assert.equal(second.unixMode, undefined);
-  for (const slice of [first.rawName, first.data, second.data]) assert.equal(slice.buffer, zip.buffer);
+  assert.equal(String(await readSlice(second.data)), 'package a\n');
 });
 
-test('inflating gives the exact deflate stream, in a slice of the upload where there is one', async () => {
+test('inflating gives the exact deflate stream: in the archive where there is one, else behind it', async () => {
   const large = Buffer.from('large '.repeat(200_000));
   const trail = Buffer.from('not part of the stream');
   const zip = craftZip([
@@ -313,13 +327,55 @@ test('inflating gives the exact deflate stream, in a slice of the upload where t
     { name: 'empty' },
     { name: 'empty, stored', method: 0 },
   ]);
-  for (const entry of await readZip(zip)) {
-    const { content, deflated } = await inflateEntry(entry);
-    assert.equal(content.length, entry.bytes);
-    assert.ok(inflateRawSync(deflated).equals(content), entry.name);
-    assert.ok(deflated.equals(deflateRawSync(content)), entry.name);
-    if (entry.method === 8) assert.equal(deflated.buffer, zip.buffer);
-    else assert.equal(content.buffer, zip.buffer);
+  await using spool = await onDisk(zip);
+  for (const archive of [zip, spool]) {
+    for (const entry of await readZip(archive)) {
+      const { content, deflated } = await inflateEntry(entry);
+      assert.equal(content.length, entry.bytes);
+      const stream = await readSlice(deflated);
+      assert.ok(stream.equals(deflateRawSync(content)), entry.name);
+      if (entry.method === 8) assert.equal(deflated.start, entry.data.start);
+      else if (archive === spool) assert.ok(deflated.bulk === spool && deflated.start >= zip.length);
+      else assert.equal(content.buffer, zip.buffer);
+    }
+  }
+});
+
+test('what is too large to be held is inflated in parts, to the same stream and with the same problems', async () => {
+  const content = Buffer.concat([Buffer.alloc(maxHeldBytes, 'modforge '), randomBytes(1_500_000)]);
+  const data = deflateRawSync(content);
+  const trail = Buffer.alloc(2_500_000, 'x');
+  const cases: [file: CraftedEntry, problem: string | undefined][] = [
+    [{ name: 'deflated', content, data }, undefined],
+    [{ name: 'trailed', content, data: Buffer.concat([data, trail]) }, undefined],
+    [{ name: 'stored', content, method: 0 }, undefined],
+    [{ name: 'cut', content, data: data.subarray(0, -1) }, 'damaged'],
+    [{ name: 'short', content: 'x', data: Buffer.concat([deflateRawSync('x'), content]) }, undefined],
+    [{ name: 'bomb', content, data, bytes: maxHeldBytes + 1 }, 'size'],
+    [{ name: 'lie', content, data, bytes: content.length + 1 }, 'size'],
+    [{ name: 'checksum', content, data, crc32: 1 }, 'checksum'],
+    [{ name: 'stored, checksum', content, method: 0, crc32: 1 }, 'checksum'],
+  ];
+  for (const [crafted, problem] of cases) {
+    const zip = craftZip([crafted]);
+    await using spool = await onDisk(zip);
+    for (const archive of [zip, spool]) {
+      const [entry] = await readZip(archive);
+      assert.ok(entry && !isHeld(entry));
+      const parts: Buffer[] = [];
+      const inflated = inflateParts(entry, part => parts.push(Buffer.from(part)));
+      if (problem !== undefined) {
+        await assert.rejects(
+          inflated,
+          (error: unknown) => error instanceof InvalidZip && error.problems[0]?.code === problem,
+        );
+        continue;
+      }
+      const stream = await readSlice(await inflated);
+      assert.ok(Buffer.concat(parts).equals(Buffer.from(crafted.content ?? '')), entry.name);
+      assert.ok(inflateRawSync(stream).equals(Buffer.concat(parts)), entry.name);
+      if (crafted.data !== undefined) assert.ok(stream.equals(deflateRawSync(Buffer.concat(parts))), entry.name);
+    }
   }
 });
 
@@ -333,21 +389,30 @@ test('the checksum that git needs is zlib’s', () => {
   assert.equal(adler32(worst), deflateSync(worst).readInt32BE(deflateSync(worst).length - 4) >>> 0);
 });
 
-test('100,000 entries are read in bounded time, and the event loop goes on', { timeout: 120_000 }, async () => {
-  const packed = { data: deflateRawSync('package a\n'), crc32: crc32('package a\n'), bytes: 10 };
-  const zip = craftZip(
-    Array.from({ length: 100_000 }, (_, i) => ({ ...packed, name: `d${i % 100}/f${i}` })),
-    { zip64: true },
-  );
-  let turns = 0;
-  const timer = setInterval(() => turns++, 1);
-  const entries = await readZip(zip);
-  const turnsOfReading = turns;
-  for (const entry of entries) await inflateEntry(entry);
-  clearInterval(timer);
-  assert.equal(entries.length, 100_000);
-  assert.ok(turnsOfReading > 10 && turns - turnsOfReading > 10, `${turnsOfReading} and ${turns} turns`);
-});
+for (const [place, open] of [
+  ['memory', async (zip: Buffer): Promise<Bulk> => zip],
+  ['a spool', onDisk],
+] as const) {
+  test(`100,000 entries in ${place} are read in bounded time, and the event loop goes on`, {
+    timeout: 120_000,
+  }, async () => {
+    const packed = { data: deflateRawSync('package a\n'), crc32: crc32('package a\n'), bytes: 10 };
+    const zip = craftZip(
+      Array.from({ length: 100_000 }, (_, i) => ({ ...packed, name: `d${i % 100}/f${i}` })),
+      { zip64: true },
+    );
+    const archive = await open(zip);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const entries = await readZip(archive);
+    const turnsOfReading = turns;
+    for (const entry of entries) await inflateEntry(entry);
+    clearInterval(timer);
+    assert.equal(entries.length, 100_000);
+    assert.ok(turnsOfReading > 10 && turns - turnsOfReading > 10, `${turnsOfReading} and ${turns} turns`);
+    if (!Buffer.isBuffer(archive)) await archive[Symbol.asyncDispose]();
+  });
+}
 
 test('a bomb that declares what it holds is inflated once, within what it declares', async () => {
   const zip = craftZip([{ name: 'a', content: Buffer.alloc(50_000_000) }]);
@@ -379,7 +444,7 @@ test('any zip with any byte changed is read or refused, never more', async () =>
     fc.asyncProperty(anyZip, fc.nat(), fc.nat(255), async ([entries, end], at, value) => {
       const zip = craftZip(entries, end);
       zip[at % zip.length] = value;
-      await look(zip);
+      await lookTwice(zip);
     }),
     { numRuns: 2000 },
   );

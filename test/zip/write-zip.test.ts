@@ -7,7 +7,8 @@ import { after, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import fc from 'fast-check';
 import { hashFiles } from '../../src/gomod/h1.ts';
-import { inflateEntry, readZip } from '../../src/zip/read-zip.ts';
+import { inflateEntry } from '../../src/zip/inflate-entry.ts';
+import { readZip } from '../../src/zip/read-zip.ts';
 import { type FileToZip, writeZip } from '../../src/zip/write-zip.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
 

@@ -87,8 +87,10 @@ export async function makeDirectory(fs: FileSystem, directory: string): Promise<
 
 const batchBytes = 1024 * 1024;
 
+type Pieces<T> = Iterator<Uint8Array, T> | AsyncIterator<Uint8Array, T>;
+
 /** Writes all that `pieces` yields to a new file, syncs it, and gives what `pieces` returns; throws EEXIST where there is one. */
-export async function writeNewFile<T>(fs: FileSystem, path: string, pieces: Iterator<Uint8Array, T>): Promise<T> {
+export async function writeNewFile<T>(fs: FileSystem, path: string, pieces: Pieces<T>): Promise<T> {
   const handle = await fs.promises.open(path, 'wx');
   try {
     const returned = await writePieces(handle, pieces);
@@ -100,7 +102,7 @@ export async function writeNewFile<T>(fs: FileSystem, path: string, pieces: Iter
 }
 
 /** Writes what `pieces` yields from the file's start on, and gives what it returns. */
-export async function writePieces<T>(handle: FileHandle, pieces: Iterator<Uint8Array, T>): Promise<T> {
+export async function writePieces<T>(handle: FileHandle, pieces: Pieces<T>): Promise<T> {
   let position = 0;
   let batch: Uint8Array[] = [];
   let batched = 0;
@@ -116,7 +118,7 @@ export async function writePieces<T>(handle: FileHandle, pieces: Iterator<Uint8A
     batched = 0;
   };
   for (;;) {
-    const step = pieces.next();
+    const step = await pieces.next();
     if (step.done) {
       await flush();
       return step.value;

@@ -90,7 +90,8 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
         return { commit, files };
       }),
 
-    snapshot: (id, signal) =>
+    // Files are read one after the other, so there is nothing to keep.
+    snapshot: (id, _store, signal) =>
       run('read', signal, async (): Promise<Snapshot> => {
         await using packs = await createPackedReader(fs, gitdir);
         const commit = await readCommit(createObjectReader(fs, gitdir, packs), id);

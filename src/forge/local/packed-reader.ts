@@ -5,6 +5,7 @@ import { CorruptPack } from '../../git/errors.ts';
 import { hashObject, type ObjectId } from '../../git/object-id.ts';
 import { findInPackIndex, kindOfPackEntry } from '../../git/pack.ts';
 import { inflateExactly, readBase, readEntryHeader } from '../../git/read-pack.ts';
+import { sliceOf } from '../../spool/slice.ts';
 import { type FileHandle, type FileSystem, ifThere, namesIn } from './file-system.ts';
 import type { RawObject } from './object-reader.ts';
 
@@ -142,7 +143,7 @@ export async function createPackedReader(fs: FileSystem, gitdir: string): Promis
       // A copy: the slice would keep all that was read with it.
       return zlib === undefined
         ? await deflateBlob(content, digests)
-        : { data: Buffer.from(deflateOf(zlib)), ...digests };
+        : { data: sliceOf(Buffer.from(deflateOf(zlib))), ...digests };
     },
 
     async [Symbol.asyncDispose]() {

@@ -9,7 +9,7 @@ export function serviceRemote(remote: Remote): Remote {
     refs: options => orUnavailable(remote.refs(options)),
     commit: (id, signal) => orUnavailable(remote.commit(id, signal)),
     files: (commit, paths, signal) => orUnavailable(remote.files(commit, paths, signal)),
-    snapshot: (commit, signal) => orUnavailable(remote.snapshot(commit, signal)),
+    snapshot: (commit, store, signal) => orUnavailable(remote.snapshot(commit, store, signal)),
     history: range => orUnavailable(remote.history(range)),
     push: push => orUnavailable(remote.push(push)),
   };

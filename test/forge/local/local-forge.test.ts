@@ -28,6 +28,7 @@ import { parseRefName, tagRef } from '../../../src/git/ref-name.ts';
 import type { Remote } from '../../../src/git/remote.ts';
 import { dyingFileSystem, watchedFileSystem } from '../../support/faulty-file-system.ts';
 import { gitBytes } from '../../support/git-bytes.ts';
+import { inMemory } from '../../support/in-memory.ts';
 import { type CommitSketch, makeCommit } from '../../support/make-commit.ts';
 import { fsck, gitIn } from '../../support/plain-git.ts';
 import { skipWithout } from '../../support/skip-without.ts';
@@ -318,7 +319,7 @@ test(`a process killed while it pushes leaves whole versions, and nothing in the
       for (const tag of won) assert.ok(byName.has(tagRef(tag)), `${tag} was won and is gone`);
       for (const { id } of byName.values()) {
         let files = 0;
-        for await (const _ of (await remote.snapshot(id, inTime())).files) files += 1;
+        for await (const _ of (await remote.snapshot(id, inMemory, inTime())).files) files += 1;
         assert.equal(files, 50);
       }
       await pushTag(remote, `v2.${round}.0`);
@@ -386,7 +387,7 @@ async function killedAfter(
   if (version !== undefined) {
     assert.ok(byName.has(main) && byName.has(parseRefName('refs/modforge/module')));
     const contents: string[] = [];
-    for await (const { blob } of (await remote.snapshot(version.id, inTime())).files) {
+    for await (const { blob } of (await remote.snapshot(version.id, inMemory, inTime())).files) {
       contents.push(`${await inflateBlob(blob)}`);
     }
     assert.deepEqual(contents, ['a', 'c']);
@@ -459,7 +460,7 @@ test('damage to an object is noticed, wherever it is', { skip }, async () => {
   const whole = nodeFs.readFileSync(path);
   const readAll = async () => {
     const remote = forgeIn(directory).remote(name, caller);
-    for await (const file of (await remote.snapshot(id, inTime())).files) assert.ok(file.blob.size > 0);
+    for await (const file of (await remote.snapshot(id, inMemory, inTime())).files) assert.ok(file.blob.size > 0);
   };
   nodeFs.chmodSync(path, 0o644);
   // Behind the pack's header and before its checksum lie the objects.
@@ -497,8 +498,8 @@ test('an index that leads to another object is noticed', async () => {
     .map(String)
     .filter(file => file.endsWith('.idx'));
   const writing = writePack(objects);
-  let step = writing.next();
-  while (!step.done) step = writing.next();
+  let step = await writing.next();
+  while (!step.done) step = await writing.next();
   const { entries, checksum } = step.value;
   const offsets = entries.map(entry => entry.offset);
   const swapped = entries.map((entry, i) => ({ ...entry, offset: offsets[i < 2 ? 1 - i : i] ?? 0 }));
@@ -619,7 +620,7 @@ test('who goes while the files of a snapshot are read gets no more of them', asy
   const remote = await newRemote(forge);
   const id = await pushTag(remote, 'v1.0.0', { files: { a: 'a', b: 'b', c: 'c' } });
   const controller = new AbortController();
-  const { files } = await remote.snapshot(id, controller.signal);
+  const { files } = await remote.snapshot(id, inMemory, controller.signal);
   const reason = new Error('gone');
   let seen = 0;
   await assert.rejects(async () => {
@@ -655,7 +656,8 @@ test('a tree that old tools wrote is read, one that leads out of itself is not',
       continue;
     }
     await remote.push({ objects: [blob, tree, commit], updates, signal: inTime() });
-    for await (const file of (await remote.snapshot(commit.id, inTime())).files) assert.equal(file.path, entry);
+    for await (const file of (await remote.snapshot(commit.id, inMemory, inTime())).files)
+      assert.equal(file.path, entry);
   }
 });
 

@@ -1,0 +1,159 @@
+/** Bytes on the disk instead of in memory: a temporary file without a name, so that it goes with the process, whatever happens to that. */
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The disk does not keep what is written to it, or does not give it back. */
+export class SpoolFault extends Error {
+  override readonly name = 'SpoolFault';
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`cannot keep a file in ${tmpdir()}: ${reason}; free space there, or name another folder in TMPDIR`, options);
+  }
+}
+
+/** Throws SpoolFault where the disk does not do its part. */
+export interface Spool extends AsyncDisposable {
+  /** What was appended so far. */
+  readonly byteLength: number;
+  /** Keeps a copy behind all else; the calls must wait for each other. */
+  append(bytes: Uint8Array): void | Promise<void>;
+  /**
+   * From `start` up to `end`, both within what was appended; at once where they are at hand. They stay as they are, and must be left
+   * so: several callers may get the same.
+   */
+  read(start: number, end: number): Buffer | Promise<Buffer>;
+  /** Adds an owner: it is closed when as many have disposed of it. */
+  retain(): void;
+}
+
+/** Written at once. */
+const batchBytes = 256 * 1024;
+
+/** Read at once and kept for the next who wants bytes of it: most reads are of neighbours, and smaller. */
+const windowBytes = 256 * 1024;
+
+/** As many as there are places in a zip that are read in turn: its directory, what is before an entry's data, and what is behind it. */
+const maxWindows = 3;
+
+interface Window {
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: Buffer;
+}
+
+/** Makes one in the system's folder for temporary files; throws SpoolFault. */
+export async function createSpool(): Promise<Spool> {
+  const file = await openUnnamed();
+  let owners = 1;
+  let writtenBytes = 0;
+  /** What is appended and not yet written: the beginning of `batch`. */
+  let batch = Buffer.allocUnsafeSlow(batchBytes);
+  let batched = 0;
+  let windows: readonly Window[] = [];
+
+  const write = async (bytes: Uint8Array) => {
+    for (let at = 0; at < bytes.byteLength; ) {
+      const { bytesWritten } = await orFault(file.write(bytes, at, bytes.byteLength - at, writtenBytes + at));
+      at += bytesWritten;
+    }
+  };
+
+  const writeBatch = async () => {
+    await write(batch.subarray(0, batched));
+    writtenBytes += batched;
+    batched = 0;
+    // Readers may have slices of the old one.
+    batch = Buffer.allocUnsafeSlow(batchBytes);
+  };
+
+  const appendLarge = async (bytes: Uint8Array) => {
+    await writeBatch();
+    if (bytes.byteLength < batchBytes) {
+      batch.set(bytes);
+      batched = bytes.byteLength;
+      return;
+    }
+    await write(bytes);
+    writtenBytes += bytes.byteLength;
+  };
+
+  const load = async (start: number, end: number): Promise<Buffer> => {
+    const bytes = Buffer.allocUnsafeSlow(end - start);
+    // Looked at before any waiting: a batch may be written meanwhile.
+    const fileEnd = Math.min(end, writtenBytes);
+    if (end > fileEnd) batch.copy(bytes, fileEnd - start, 0, end - fileEnd);
+    for (let at = start; at < fileEnd; ) {
+      const { bytesRead } = await orFault(file.read(bytes, at - start, fileEnd - at, at));
+      if (bytesRead === 0) throw new SpoolFault('its end is missing');
+      at += bytesRead;
+    }
+    return bytes;
+  };
+
+  const openWindow = async (start: number): Promise<Window> => {
+    const end = Math.min(start + windowBytes, writtenBytes + batched);
+    const window = { start, end, bytes: await load(start, end) };
+    windows = [window, ...windows].slice(0, maxWindows);
+    return window;
+  };
+
+  const readHere = ({ start, bytes }: Window, from: number, to: number) => bytes.subarray(from - start, to - start);
+
+  return {
+    get byteLength() {
+      return writtenBytes + batched;
+    },
+
+    append(bytes) {
+      if (batched + bytes.byteLength > batchBytes) return appendLarge(bytes);
+      batch.set(bytes, batched);
+      batched += bytes.byteLength;
+    },
+
+    read(start, end) {
+      const byteLength = writtenBytes + batched;
+      if (start < 0 || start > end || end > byteLength)
+        throw new RangeError(`${start} to ${end} of ${byteLength} bytes`);
+      if (start >= writtenBytes) return batch.subarray(start - writtenBytes, end - writtenBytes);
+      if (end - start > windowBytes) return load(start, end);
+      const window = windows.find(window => window.start <= start && end <= window.end);
+      if (window === undefined) return openWindow(start).then(opened => readHere(opened, start, end));
+      if (window !== windows[0]) windows = [window, ...windows.filter(other => other !== window)];
+      return readHere(window, start, end);
+    },
+
+    retain() {
+      owners += 1;
+    },
+
+    async [Symbol.asyncDispose]() {
+      owners -= 1;
+      if (owners > 0) return;
+      windows = [];
+      // Nobody wants any more what it held.
+      await file.close().catch(() => {});
+    },
+  };
+}
+
+async function openUnnamed(): Promise<FileHandle> {
+  const path = join(tmpdir(), `modforge-${randomBytes(12).toString('hex')}`);
+  const file = await orFault(open(path, 'wx+', 0o600));
+  try {
+    await orFault(unlink(path));
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function orFault<T>(action: Promise<T>): Promise<T> {
+  try {
+    return await action;
+  } catch (error) {
+    throw new SpoolFault(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}

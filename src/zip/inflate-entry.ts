@@ -1,0 +1,177 @@
+/** The content of a zip's files, each inflated once and held against what the zip says of it. */
+import { constants } from 'node:buffer';
+import { Readable, type Transform } from 'node:stream';
+import { promisify } from 'node:util';
+import {
+  crc32,
+  createDeflateRaw,
+  createInflateRaw,
+  deflateRaw,
+  deflateRawSync,
+  inflateRaw,
+  inflateRawSync,
+} from 'node:zlib';
+import { appendTo, readParts, readSlice, type Slice, sliceBytes, subslice } from '../spool/slice.ts';
+import { InvalidZip } from './errors.ts';
+import { giveWay } from './give-way.ts';
+
+/** The methods that are read (APPNOTE 4.4.5). */
+export const methods = { stored: 0, deflated: 8 } as const;
+
+/** What inflating needs to know of a file. */
+export interface CompressedFile {
+  readonly name: string;
+  readonly method: number;
+  /** Inflated, as declared: known to be true once it is inflated. */
+  readonly bytes: number;
+  readonly crc32: number;
+  /** The content as the zip has it. */
+  readonly data: Slice;
+}
+
+export interface Inflated {
+  readonly content: Buffer;
+  /** The content as one raw deflate stream (RFC 1951) and nothing else; one that is not in the archive is written behind it. */
+  readonly deflated: Slice;
+}
+
+/**
+ * The content of a file. It is exactly what the zip declares, else InvalidZip is thrown; never more than declared is
+ * inflated, so check the sum of what is declared (gomod's checkZipEntries) before the first call. Throws SpoolFault.
+ *
+ * Large files are inflated off the main thread. Small ones are faster on it; a loop over many of them gives way to the
+ * event loop every few milliseconds, so that it need not do so itself.
+ */
+export async function inflateEntry(file: CompressedFile): Promise<Inflated> {
+  await giveWay();
+  const data = await readSlice(file.data);
+  if (file.method === methods.stored) {
+    checkContent(file, data.byteLength, crc32(data));
+    return { content: data, deflated: await appendTo(file.data.bulk, [await deflate(data)]) };
+  }
+  const { content, taken } = await inflate(file, data);
+  checkContent(file, content.byteLength, crc32(content));
+  // What a zip has behind the end of the stream is not part of the file: archive/zip passes over it.
+  return { content, deflated: subslice(file.data, 0, taken) };
+}
+
+/** Bytes. */
+export const maxHeldBytes = 16 * 1024 * 1024;
+
+/** Whether a file is small enough to be held whole, as the zip has it and inflated. */
+export const isHeld = ({ bytes, data }: CompressedFile): boolean => Math.max(bytes, sliceBytes(data)) <= maxHeldBytes;
+
+/**
+ * As `inflateEntry`, for a file that is too large to hold: its content goes to `take` in parts, and is known to be right
+ * only when this resolves. Resolves to the deflate stream.
+ */
+export async function inflateParts(file: CompressedFile, take: (part: Buffer) => void): Promise<Slice> {
+  let bytes = 0;
+  let checksum = 0;
+  const takeChecked = (part: Buffer) => {
+    bytes += part.byteLength;
+    if (bytes > file.bytes) throw tooLarge(file);
+    checksum = crc32(part, checksum);
+    take(part);
+  };
+  const deflated = await (file.method === methods.stored ? deflateAll : inflateAll)(file, takeChecked);
+  checkContent(file, bytes, checksum);
+  return deflated;
+}
+
+async function inflateAll(file: CompressedFile, take: (part: Buffer) => void): Promise<Slice> {
+  const inflater = createInflateRaw({ chunkSize: largeBytes });
+  try {
+    for await (const part of through(inflater, readParts(file.data))) take(part);
+  } catch (error) {
+    throw isOfZlib(error) ? damaged(file, error) : error;
+  }
+  return subslice(file.data, 0, inflater.bytesWritten);
+}
+
+async function deflateAll({ data }: CompressedFile, take: (part: Buffer) => void): Promise<Slice> {
+  async function* taken() {
+    for await (const part of readParts(data)) {
+      take(part);
+      yield part;
+    }
+  }
+  return await appendTo(data.bulk, through(createDeflateRaw(), taken()));
+}
+
+/** What a transform makes of `parts`; where it wants no more of them, their iteration is left. */
+async function* through(
+  transform: Transform,
+  parts: ReturnType<typeof readParts> | AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void> {
+  const source = Readable.from(parts);
+  source.on('error', error => transform.destroy(error));
+  try {
+    yield* source.pipe(transform);
+  } finally {
+    source.destroy();
+  }
+}
+
+function checkContent(file: CompressedFile, bytes: number, checksum: number): void {
+  if (bytes !== file.bytes) throw invalid(file, 'size', `it holds ${bytes} bytes, but declares ${file.bytes}`);
+  if (checksum !== file.crc32) throw invalid(file, 'checksum', 'its content does not fit its checksum');
+}
+
+const invalid = ({ name }: CompressedFile, code: string, reason: string, cause?: unknown): InvalidZip =>
+  new InvalidZip([{ code, file: name, reason }], { cause });
+
+const tooLarge = (file: CompressedFile, cause?: unknown): InvalidZip =>
+  invalid(file, 'size', `it inflates to more than the ${file.bytes} bytes that it declares`, cause);
+
+const damaged = (file: CompressedFile, cause: unknown): InvalidZip =>
+  invalid(file, 'damaged', 'its compressed data is damaged or incomplete', cause);
+
+const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
+
+const isOfZlib = (error: unknown): boolean => codeOf(error).startsWith('Z_');
+
+/** Bytes. Below, handing the work to another thread takes longer than the work. */
+const largeBytes = 256 * 1024;
+
+const deflate = async (content: Buffer): Promise<Buffer> =>
+  content.byteLength < largeBytes ? deflateRawSync(content) : await deflateLarge(content);
+
+const deflateLarge = promisify(deflateRaw);
+
+/** The content, and how many bytes of the data were taken for it. */
+async function inflate(file: CompressedFile, data: Buffer): Promise<{ content: Buffer; taken: number }> {
+  const { bytes } = file;
+  // One byte more than declared, so that a lie shows. Deflate makes at most 1032 bytes of one (zlib.net/zlib_tech.html),
+  // hence a large declaration alone takes no memory.
+  const options = {
+    info: true,
+    maxOutputLength: Math.min(Math.max(bytes, 1), constants.MAX_LENGTH),
+    chunkSize: Math.max(64, Math.min(bytes, data.length * 1032, largestChunkBytes) + 1),
+  };
+  try {
+    const isLarge = Math.max(bytes, data.length) >= largeBytes;
+    const { buffer, engine } = inflateInfo(isLarge ? await inflateLarge(data, options) : inflateRawSync(data, options));
+    return { content: buffer, taken: engine.bytesWritten };
+  } catch (error) {
+    if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(file, error);
+    throw isOfZlib(error) ? damaged(file, error) : error;
+  }
+}
+
+const largestChunkBytes = 64 * 1024 * 1024;
+
+const inflateLarge = promisify(inflateRaw);
+
+interface InflateInfo {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
+}
+
+/** What zlib gives with `info: true`; its types know only the buffer. `bytesWritten` is what it took of the input. */
+function inflateInfo(result: object): InflateInfo {
+  if (!isInflateInfo(result)) throw new TypeError('zlib gave no info');
+  return result;
+}
+
+const isInflateInfo = (result: object): result is InflateInfo => 'buffer' in result && 'engine' in result;
