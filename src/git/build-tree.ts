@@ -1,4 +1,4 @@
-import { emptyTree, type ObjectId } from './object-id.ts';
+import type { ObjectId } from './object-id.ts';
 import { type PackedObject, packObject } from './packed-object.ts';
 import type { FileMode } from './remote.ts';
 
@@ -15,22 +15,25 @@ interface Directory {
   id: ObjectId | undefined;
 }
 
-/**
- * Builds the tree objects of `files`: the root's id, and every tree once, however often it occurs.
- * Throws TypeError for a path that comes twice, is another's directory, or has an empty part.
- */
-export function buildTree(files: Iterable<TreeFile>): { id: ObjectId; trees: PackedObject[] } {
-  const root: Directory = { entries: new Map(), id: undefined };
-  const directories = [root];
-  for (const file of files) directories.push(...place(root, file));
-  const trees = new Map<ObjectId, PackedObject>();
-  // A directory comes after the one that it is in.
-  for (const directory of directories.reverse()) {
-    const tree = packObject('tree', encodeDirectory(directory));
-    directory.id = tree.id;
-    trees.set(tree.id, tree);
+/** Makes tree objects of files, which are added one by one. */
+export class TreeBuilder {
+  readonly #root: Directory = { entries: new Map(), id: undefined };
+  /** Each after the one that it is in. */
+  readonly #directories = [this.#root];
+
+  /** Throws TypeError for a path that comes twice, is another's directory, or has an empty part. */
+  add(file: TreeFile): void {
+    this.#directories.push(...place(this.#root, file));
   }
-  return { id: root.id ?? emptyTree, trees: [...trees.values()] };
+
+  /** Yields every tree, as often as it occurs; the last is the root. */
+  *trees(): Generator<PackedObject, void> {
+    for (const directory of this.#directories.toReversed()) {
+      const tree = packObject('tree', encodeDirectory(directory));
+      directory.id = tree.id;
+      yield tree;
+    }
+  }
 }
 
 /** Puts a file into its directory and gives the directories that had to be made for it, outer ones first. */

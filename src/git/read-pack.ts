@@ -2,10 +2,10 @@
  * Reads packs as git sends them: gitformat-pack(5), version 2, with offset and reference deltas. No object leaves here
  * under an id that is not the SHA-1 of its content, and nothing is inflated beyond the size that the pack declares.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { inflate, inflateSync } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
+import { giveWay } from '../give-way.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { applyDelta, parseDeltaSizes } from './apply-delta.ts';
 import { type DeflatedBlob, deflate, deflateOf, digestObject, inflateBlob } from './deflated-blob.ts';
@@ -55,8 +55,6 @@ const recentContentBytes = 4 * 2 ** 20;
 const defaultMaxContentBytes = 2 ** 31;
 /** Bytes. Below, handing the work to another thread takes longer than the work. */
 const largeBytes = 2 ** 20;
-/** For so long it may keep the process from anything else. */
-const turnMs = 5;
 
 /** A delta in the pack: where its entry begins, its zlib stream, its size when inflated, and its base, by offset or by id. */
 interface Delta {
@@ -112,7 +110,6 @@ class PackReader {
     sizeCalculation: content => content.byteLength + 1,
   });
   #contentBytes = 0;
-  #turnEndsAt = 0;
 
   constructor(input: PackInput, options: ReadPackOptions) {
     this.#input = input;
@@ -286,10 +283,8 @@ class PackReader {
   }
 
   async #breathe(): Promise<void> {
-    if (performance.now() < this.#turnEndsAt) return;
-    await nextTurn();
+    await giveWay();
     this.#options.signal.throwIfAborted();
-    this.#turnEndsAt = performance.now() + turnMs;
   }
 }
 

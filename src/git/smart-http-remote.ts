@@ -25,6 +25,7 @@ import {
 import { plainText } from './plain-text.ts';
 import { encodePush, pushProblem, readPushReport } from './push-report.ts';
 import { type ReadPack, readPack } from './read-pack.ts';
+import { readPackOnThread } from './read-pack-on-thread.ts';
 import { isRefName, type RefName } from './ref-name.ts';
 import type { HistoryCommit, Push, Ref, Refs, Remote } from './remote.ts';
 import { type GitServer, requestService, type ServiceRequest } from './smart-http-request.ts';
@@ -99,7 +100,11 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     return ask({ service: 'git-upload-pack', body, signal }, 'fetch from', async packets => {
       const shallow = await readSections(packets, filter);
       const bands = readBands(packets, () => {});
-      return { shallow, pack: await readPack(bands, { ...packLimits, blobs, signal }) };
+      const pack =
+        blobs === undefined
+          ? await readPack(bands, { ...packLimits, signal })
+          : await readPackOnThread(bands, { ...packLimits, blobs, signal });
+      return { shallow, pack };
     });
   };
 

@@ -28,21 +28,32 @@ export async function* walkTree(
   readTree: (id: ObjectId) => readonly TreeEntry[] | Promise<readonly TreeEntry[]>,
   signal: AbortSignal,
 ): AsyncGenerator<TreeFile> {
-  let entries = 0;
   const recent = new LRUCache<ObjectId, readonly TreeEntry[]>({ max: 1_000 });
-  yield* walk(tree, '');
-
-  async function* walk(tree: ObjectId, prefix: string): AsyncGenerator<TreeFile> {
-    const known = recent.get(tree) ?? (await readTree(tree));
-    recent.set(tree, known);
-    for (const entry of known) {
-      entries += 1;
-      if (entries % entriesPerTurn === 0) await nextTurn();
-      signal.throwIfAborted();
-      if (entries > maxFiles) throw new TooManyFiles(id, maxFiles);
-      const path = `${prefix}${entry.name}`;
-      if (entry.mode === '40000') yield* walk(entry.id, `${path}/`);
-      else yield { path, mode: entry.mode, id: entry.id };
+  const open = async (tree: ObjectId, prefix: string): Promise<OpenFolder> => {
+    const entries = recent.get(tree) ?? (await readTree(tree));
+    recent.set(tree, entries);
+    return { prefix, rest: entries.values() };
+  };
+  const folders = [await open(tree, '')];
+  let count = 0;
+  for (let folder = folders.at(-1); folder !== undefined; folder = folders.at(-1)) {
+    const { value: entry } = folder.rest.next();
+    if (entry === undefined) {
+      folders.pop();
+      continue;
     }
+    count += 1;
+    if (count % entriesPerTurn === 0) await nextTurn();
+    signal.throwIfAborted();
+    if (count > maxFiles) throw new TooManyFiles(id, maxFiles);
+    const path = `${folder.prefix}${entry.name}`;
+    if (entry.mode === '40000') folders.push(await open(entry.id, `${path}/`));
+    else yield { path, mode: entry.mode, id: entry.id };
   }
+}
+
+/** A folder on the way from the root to where the walk is. */
+interface OpenFolder {
+  readonly prefix: string;
+  readonly rest: Iterator<TreeEntry, undefined>;
 }

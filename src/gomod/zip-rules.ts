@@ -46,27 +46,33 @@ export interface NamedEntry {
   readonly bytes: number;
 }
 
-/** Every problem of a module zip that can be seen from its list of entries, at most one an entry, in their order [CheckZip]. */
-export function checkZipEntries(zip: {
-  readonly module: ModulePath;
-  readonly version: Version;
-  readonly entries: Iterable<NamedEntry>;
-}): ZipProblem[] {
-  const prefix = `${zip.module}@${zip.version}/`;
-  const problems: ZipProblem[] = [];
-  const tree = new PathTree();
-  let total = 0;
-  for (const { name, bytes } of zip.entries) {
-    const fault = nameFault(name, prefix, tree);
-    if (fault) problems.push({ ...fault, file: name });
-    if (fault || name.endsWith('/')) continue;
-    total += bytes;
-    const sizeFault = fileSizeFault(name.slice(prefix.length), bytes);
-    if (sizeFault) problems.push({ ...sizeFault, file: name });
+/** Finds every problem of a module zip that can be seen from its list of entries, which are added one by one [CheckZip]. */
+export class ZipCheck {
+  readonly #prefix: string;
+  readonly #tree = new PathTree();
+  readonly #problems: ZipProblem[] = [];
+  #bytes = 0;
+
+  constructor({ module, version }: { readonly module: ModulePath; readonly version: Version }) {
+    this.#prefix = `${module}@${version}/`;
   }
-  if (total > maxZipBytes) problems.push({ ...totalSizeFault, file: '' });
-  if (tree.isFull) problems.push({ ...tooManyPathsFault, file: '' });
-  return problems;
+
+  add({ name, bytes }: NamedEntry): void {
+    const fault = nameFault(name, this.#prefix, this.#tree);
+    if (fault) this.#problems.push({ ...fault, file: name });
+    if (fault || name.endsWith('/')) return;
+    this.#bytes += bytes;
+    const sizeFault = fileSizeFault(name.slice(this.#prefix.length), bytes);
+    if (sizeFault) this.#problems.push({ ...sizeFault, file: name });
+  }
+
+  /** At most one an entry, in their order, and what is wrong with all together. */
+  problems(): ZipProblem[] {
+    const problems = [...this.#problems];
+    if (this.#bytes > maxZipBytes) problems.push({ ...totalSizeFault, file: '' });
+    if (this.#tree.isFull) problems.push({ ...tooManyPathsFault, file: '' });
+    return problems;
+  }
 }
 
 type Fault = Omit<ZipProblem, 'file'>;

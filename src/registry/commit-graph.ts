@@ -1,6 +1,6 @@
 import type { ObjectId } from '../git/object-id.ts';
 import type { HistoryCommit } from '../git/remote.ts';
-import { giveWay } from '../zip/give-way.ts';
+import { giveWay } from '../give-way.ts';
 
 /** Commits and their parents: what can be reached from where. */
 /** So many take a millisecond or two. */

@@ -1,12 +1,13 @@
 /** Publishing: parse → check → place → one push. The tag is the lock: of all who publish a version, one push of it wins. */
 import type { Caller } from '../forge/credentials.ts';
-import { buildTree } from '../git/build-tree.ts';
+import { TreeBuilder } from '../git/build-tree.ts';
 import { type Commit, encodeCommit } from '../git/commit.ts';
 import { RefMoved, RepositoryNotFound } from '../git/errors.ts';
-import type { ObjectId } from '../git/object-id.ts';
+import { emptyTree, type ObjectId } from '../git/object-id.ts';
 import { type PackedObject, packObject } from '../git/packed-object.ts';
 import { isRefName, type RefName, tagRef } from '../git/ref-name.ts';
 import type { Refs, RefUpdate, Remote } from '../git/remote.ts';
+import { giveWay } from '../give-way.ts';
 import type { H1 } from '../gomod/h1.ts';
 import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion } from '../gomod/pseudo-version.ts';
@@ -23,6 +24,7 @@ import { moduleVersions, ownershipOf } from './module-versions.ts';
 import { type Place, sourceTagOf, tagOf } from './place-module.ts';
 import { readUpload, type Upload, type UploadTarget } from './read-upload.ts';
 import type { Repositories } from './repositories.ts';
+import type { SentObjects } from './sent-objects.ts';
 import { inModule } from './version-content.ts';
 import { formatRecord, parseRecord, publisher } from './version-record.ts';
 
@@ -44,6 +46,7 @@ export interface Published {
 }
 
 export interface PublishOptions extends Stores {
+  readonly sent: SentObjects;
   /** What may be published where a version was deleted: anything, or the same content again. */
   readonly republish: 'any' | 'same';
 }
@@ -57,7 +60,7 @@ const attempts = 4;
  */
 export async function publishVersion(
   { owner, caller, body, expected }: PublishRequest,
-  { repositories, contents, releases, republish }: PublishOptions,
+  { repositories, contents, releases, sent, republish }: PublishOptions,
   signal: AbortSignal,
 ): Promise<Published> {
   repositories.servedOwner(owner);
@@ -68,7 +71,8 @@ export async function publishVersion(
   const tag = tagRefOf(place, version);
   checkSizes(upload, repositories.forge.maxFileBytes);
   const remote = repositories.forge.remote(place, caller);
-  const tree = buildTree(upload.files.map(({ path, id }) => ({ path: inModule(place, path), mode: '100644', id })));
+  const tree = await makeTree(place, upload);
+  const contained = [...upload.blobs, ...tree.trees.values()];
 
   for (let attempt = 1; ; attempt++) {
     const refs = await refsToWrite();
@@ -79,11 +83,13 @@ export async function publishVersion(
     const message = formatRecord(upload);
     const content = { tree: tree.id, parents: parent ? [parent] : [], author: person, committer: person, message };
     const packed = packObject('commit', encodeCommit(content));
+    // What is of the parent is there already. Where it is not, against all rules, the push is refused as one that was too late.
+    const known = parent && attempt === 1 ? sent.of(parent) : undefined;
     try {
       const isFirst = ownershipOf(refs, place) === 'empty';
       const first = isFirst ? firstUpdates(place, packed.id) : { updates: [], objects: [] };
       await remote.push({
-        objects: [...upload.blobs, ...tree.trees, packed, ...first.objects],
+        objects: [...contained.filter(({ id }) => !known?.has(id)), packed, ...first.objects],
         updates: [...first.updates, { name: tag, from: undefined, to: packed.id }],
         signal,
       });
@@ -93,6 +99,7 @@ export async function publishVersion(
       throw error;
     }
     repositories.forget(place);
+    sent.remember(packed.id, new Set(contained.map(({ id }) => id)));
     const commit: Commit = { id: packed.id, ...content };
     const { info } = contents.prime(
       { module, version, commit: packed.id, place, remote, refs },
@@ -168,6 +175,26 @@ export async function publishVersion(
         : `${module} ${version} is published already, with other content: ${record.zipHash}, not ${upload.zipHash}; use a new version`,
     );
   }
+}
+
+/** The root's id, and every tree once. */
+async function makeTree(
+  place: Place,
+  { files }: Upload,
+): Promise<{ id: ObjectId; trees: ReadonlyMap<ObjectId, PackedObject> }> {
+  const builder = new TreeBuilder();
+  for (const { path, id } of files) {
+    await giveWay();
+    builder.add({ path: inModule(place, path), mode: '100644', id });
+  }
+  const trees = new Map<ObjectId, PackedObject>();
+  let root = emptyTree;
+  for (const tree of builder.trees()) {
+    await giveWay();
+    trees.set(tree.id, tree);
+    root = tree.id;
+  }
+  return { id: root, trees };
 }
 
 /**

@@ -2,16 +2,16 @@
 import { checkBlob, checkTreePath, isReadByGit } from '../git/fsck.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import type { PackedObject } from '../git/packed-object.ts';
+import { giveWay } from '../give-way.ts';
 import { InvalidGoMod } from '../gomod/errors.ts';
 import { findModulePath, parseGoMod } from '../gomod/go-mod.ts';
 import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
 import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
-import { checkZipEntries } from '../gomod/zip-rules.ts';
+import { ZipCheck } from '../gomod/zip-rules.ts';
 import type { Bulk, Slice } from '../spool/slice.ts';
 import { InvalidZip } from '../zip/errors.ts';
-import { giveWay } from '../zip/give-way.ts';
 import { isHeld, maxHeldBytes } from '../zip/inflate-entry.ts';
 import { readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { maxParsedGoMod } from './dependency-go-mod.ts';
@@ -47,7 +47,12 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
   await using hasher = startHasher(body);
   const entries = await readEntries(body);
   const target = readTarget(entries, expected);
-  const problems: UploadProblem[] = checkZipEntries({ ...target, entries });
+  const check = new ZipCheck(target);
+  for (const entry of entries) {
+    await giveWay();
+    check.add(entry);
+  }
+  const problems: UploadProblem[] = check.problems();
   if (problems.length > 0) throw invalid(target, problems);
 
   const pathOf = ({ name }: ZipEntry) => name.slice(target.module.length + target.version.length + '@/'.length);

@@ -11,6 +11,7 @@ import { type ModuleAnswer, type ModuleQuestion, ModuleReader } from './read-mod
 import type { UploadTarget } from './read-upload.ts';
 import { Releases } from './releases.ts';
 import { type ModuleRequest, Repositories, type RepositoriesOptions } from './repositories.ts';
+import { SentObjects } from './sent-objects.ts';
 import { SourceModules } from './source-module.ts';
 import { VersionContents } from './version-content.ts';
 
@@ -30,6 +31,7 @@ export class Registry {
   readonly #releases: Releases;
   readonly #reader: ModuleReader;
   readonly #options: RegistryOptions;
+  readonly #sent = new SentObjects();
   readonly #background = new Set<Promise<void>>();
 
   constructor(options: RegistryOptions) {
@@ -79,7 +81,7 @@ export class Registry {
   /** Publishes a module zip; the version is there for everyone when this resolves. Throws as publishVersion. */
   async publish(request: PublishRequest, signal: AbortSignal): Promise<Published> {
     const { republish } = this.#options;
-    const published = await publishVersion(request, { ...this.#stores(), republish }, signal);
+    const published = await publishVersion(request, { ...this.#stores(), sent: this.#sent, republish }, signal);
     this.#moveDefaultBranch(published.place, request.caller);
     return published;
   }

@@ -48,7 +48,7 @@ export interface Freshness {
   readonly changes: number;
 }
 
-/** What a caller sees, and until when that is believed, by performance.now(). */
+/** What a caller sees, and until when nobody needs to look whether it is still so, by performance.now(). */
 interface SeenRefs extends KnownRefs {
   readonly until: number;
 }
@@ -180,7 +180,8 @@ export class Repositories {
   }
 
   /**
-   * The repository's refs as `caller` sees them, at most `refsTtlMs` old; undefined where there is none, or none to see, which may be
+   * The repository's refs as `caller` sees them, at most `refsTtlMs` old, and asked for anew when somebody looks at them after half of
+   * that time, so that nobody waits where many read; undefined where there is none, or none to see, which may be
    * twice as old. Else throws as Remote.refs.
    */
   async refs(place: Place, caller: Caller, signal: AbortSignal): Promise<Refs | undefined> {
@@ -210,8 +211,13 @@ export class Repositories {
       return { refs: undefined, until: this.#listings.keptUntil(this.#keyOf(place.owner, caller)) };
     }
     const key = this.#keyOf(nameOf(place), caller);
-    const { refs } = await this.#refs.get(key, shared => this.#askRefs(place, caller, shared), signal);
-    return { refs, until: this.#refs.keptUntil(key) };
+    const ask = (shared: AbortSignal) => this.#askRefs(place, caller, shared);
+    const { refs } = await this.#refs.get(key, ask, signal);
+    const keptUntil = this.#refs.keptUntil(key);
+    if (refs === undefined) return { refs, until: keptUntil };
+    const until = keptUntil - this.#options.refsTtlMs / 2;
+    if (performance.now() > until) this.#refs.renew(key, ask);
+    return { refs, until };
   }
 
   /** For what is known of a repository or an owner: another one for each caller, and after each change. */

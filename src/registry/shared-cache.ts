@@ -72,17 +72,29 @@ export class SharedCache<Value extends object> {
       this.#owners.retain(value);
       return value;
     } finally {
-      flight.waiters--;
-      if (flight.waiters === 0 && this.#flights.get(key) === flight) {
-        this.#flights.delete(key);
-        flight.controller.abort(signal.reason);
-        // The flight owns what it fetched for as long as somebody may still come for it.
-        flight.value.then(
-          value => this.#owners.release(value),
-          () => {},
-        );
-      }
+      this.#leave(key, flight, signal.reason);
     }
+  }
+
+  #leave(key: string, flight: Flight<Value>, reason: unknown): void {
+    flight.waiters--;
+    if (flight.waiters > 0 || this.#flights.get(key) !== flight) return;
+    this.#flights.delete(key);
+    flight.controller.abort(reason);
+    // The flight owns what it fetched for as long as somebody may still come for it.
+    flight.value.then(
+      value => this.#owners.release(value),
+      () => {},
+    );
+  }
+
+  /** Fetches the value of `key` anew, for those who come later. A failure changes nothing: they will fetch it themselves. */
+  renew(key: string, fetch: (signal: AbortSignal) => Promise<Value>): void {
+    if (this.#flights.has(key)) return;
+    const flight = this.#start(key, fetch);
+    flight.waiters++;
+    const leave = () => this.#leave(key, flight, undefined);
+    flight.value.then(leave, leave);
   }
 
   /** The value if it is in memory. */

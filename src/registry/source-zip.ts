@@ -4,10 +4,10 @@ import { type DeflatedBlob, deflateBlob, inflateBlob } from '../git/deflated-blo
 import type { SnapshotFile } from '../git/remote.ts';
 import { UnknownEncoding } from '../git/working-tree-encoding.ts';
 import { toWorktreeContent } from '../git/worktree-content.ts';
+import { giveWay } from '../give-way.ts';
 import { quoteGo } from '../gomod/go-mod-syntax.ts';
 import type { ModuleDirectory } from '../gomod/module-directory.ts';
 import { checkModuleFiles, maxZipBytes } from '../gomod/zip-rules.ts';
-import { giveWay } from '../zip/give-way.ts';
 import { readDependencyGoMod } from './dependency-go-mod.ts';
 import { UnservableVersion } from './errors.ts';
 

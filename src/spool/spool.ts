@@ -7,10 +7,6 @@ import { join } from 'node:path';
 /** The disk does not keep what is written to it, or does not give it back. */
 export class SpoolFault extends Error {
   override readonly name = 'SpoolFault';
-
-  constructor(reason: string, options?: ErrorOptions) {
-    super(`cannot keep a file in ${tmpdir()}: ${reason}; free space there, or name another folder in TMPDIR`, options);
-  }
 }
 
 /** Throws SpoolFault where the disk does not do its part. */
@@ -26,6 +22,14 @@ export interface Spool extends AsyncDisposable {
   read(start: number, end: number): Buffer | Promise<Buffer>;
   /** Adds an owner: it is closed when as many have disposed of it. */
   retain(): void;
+  /** Gives the file away, to another thread above all; the spool is of no use afterwards. */
+  detach(): Promise<SpoolFile>;
+}
+
+/** A file handle can be sent to another thread. */
+export interface SpoolFile {
+  readonly file: FileHandle;
+  readonly byteLength: number;
 }
 
 /** Written at once. */
@@ -44,10 +48,12 @@ interface Window {
 }
 
 /** Makes one in the system's folder for temporary files; throws SpoolFault. */
-export async function createSpool(): Promise<Spool> {
-  const file = await openUnnamed();
+export const createSpool = async (): Promise<Spool> => openSpool({ file: await openUnnamed(), byteLength: 0 });
+
+/** Owns the file from now on. */
+export function openSpool({ file, byteLength }: SpoolFile): Spool {
   let owners = 1;
-  let writtenBytes = 0;
+  let writtenBytes = byteLength;
   /** What is appended and not yet written: the beginning of `batch`. */
   let batch = Buffer.allocUnsafeSlow(batchBytes);
   let batched = 0;
@@ -86,7 +92,7 @@ export async function createSpool(): Promise<Spool> {
     if (end > fileEnd) batch.copy(bytes, fileEnd - start, 0, end - fileEnd);
     for (let at = start; at < fileEnd; ) {
       const { bytesRead } = await orFault(file.read(bytes, at - start, fileEnd - at, at));
-      if (bytesRead === 0) throw new SpoolFault('its end is missing');
+      if (bytesRead === 0) throw spoolFault('its end is missing');
       at += bytesRead;
     }
     return bytes;
@@ -128,6 +134,12 @@ export async function createSpool(): Promise<Spool> {
       owners += 1;
     },
 
+    async detach() {
+      await writeBatch();
+      windows = [];
+      return { file, byteLength: writtenBytes };
+    },
+
     async [Symbol.asyncDispose]() {
       owners -= 1;
       if (owners > 0) return;
@@ -150,10 +162,16 @@ async function openUnnamed(): Promise<FileHandle> {
   }
 }
 
+const spoolFault = (reason: string, options?: ErrorOptions): SpoolFault =>
+  new SpoolFault(
+    `cannot keep a file in ${tmpdir()}: ${reason}; free space there, or name another folder in TMPDIR`,
+    options,
+  );
+
 async function orFault<T>(action: Promise<T>): Promise<T> {
   try {
     return await action;
   } catch (error) {
-    throw new SpoolFault(error instanceof Error ? error.message : String(error), { cause: error });
+    throw spoolFault(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }

@@ -11,9 +11,9 @@ import {
   inflateRaw,
   inflateRawSync,
 } from 'node:zlib';
+import { giveWay } from '../give-way.ts';
 import { appendTo, readParts, readSlice, type Slice, sliceBytes, subslice } from '../spool/slice.ts';
 import { InvalidZip } from './errors.ts';
-import { giveWay } from './give-way.ts';
 
 /** The methods that are read (APPNOTE 4.4.5). */
 export const methods = { stored: 0, deflated: 8 } as const;
@@ -37,7 +37,7 @@ export interface Inflated {
 
 /**
  * The content of a file. It is exactly what the zip declares, else InvalidZip is thrown; never more than declared is
- * inflated, so check the sum of what is declared (gomod's checkZipEntries) before the first call. Throws SpoolFault.
+ * inflated, so check the sum of what is declared (gomod's ZipCheck) before the first call. Throws SpoolFault.
  *
  * Large files are inflated off the main thread. Small ones are faster on it; a loop over many of them gives way to the
  * event loop every few milliseconds, so that it need not do so itself.

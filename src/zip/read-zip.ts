@@ -5,9 +5,9 @@
  * The format is PKWARE's APPNOTE.TXT 6.3.
  */
 import { isUtf8 } from 'node:buffer';
+import { giveWay } from '../give-way.ts';
 import { type Bulk, type Slice, sliceBytes, sliceOf, subslice } from '../spool/slice.ts';
 import { InvalidZip, type ZipFault } from './errors.ts';
-import { giveWay } from './give-way.ts';
 import { type CompressedFile, methods } from './inflate-entry.ts';
 import {
   type DirectoryHeader,

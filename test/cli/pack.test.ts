@@ -12,9 +12,9 @@ import { type PackedModule, PackRefused, packModule, runPack } from '../../src/c
 import { hashFiles } from '../../src/gomod/h1.ts';
 import { parseModulePath } from '../../src/gomod/module-path.ts';
 import { parseVersion } from '../../src/gomod/version.ts';
-import { checkZipEntries } from '../../src/gomod/zip-rules.ts';
 import { inflateEntry } from '../../src/zip/inflate-entry.ts';
 import { readZip } from '../../src/zip/read-zip.ts';
+import { checkZipEntries } from '../support/check-zip-entries.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
 import { makeTemporaryFolder } from '../support/temporary-folder.ts';
 

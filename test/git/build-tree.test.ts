@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { buildTree, type TreeFile } from '../../src/git/build-tree.ts';
+import type { TreeFile } from '../../src/git/build-tree.ts';
 import { CorruptObject } from '../../src/git/errors.ts';
 import { emptyTree, hashObject, parseObjectId } from '../../src/git/object-id.ts';
 import { packObject } from '../../src/git/packed-object.ts';
 import { parseTree } from '../../src/git/parse-tree.ts';
 import type { FileMode } from '../../src/git/remote.ts';
+import { buildTree } from '../support/build-tree.ts';
 import { gitBytes } from '../support/git-bytes.ts';
 import { packOf } from '../support/pack-of.ts';
 import { fsck, gitIn } from '../support/plain-git.ts';

@@ -5,7 +5,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { dirname, join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { buildTree } from '../../src/git/build-tree.ts';
 import { encodeCommit } from '../../src/git/commit.ts';
 import { inflateBlob } from '../../src/git/deflated-blob.ts';
 import {
@@ -26,6 +25,7 @@ import { ProtocolError, readPackets } from '../../src/git/pkt-line.ts';
 import { parseRefName, type RefName, tagRef } from '../../src/git/ref-name.ts';
 import type { RefUpdate, Remote, SnapshotFile } from '../../src/git/remote.ts';
 import { createSmartHttpRemote, type SmartHttpRemoteOptions } from '../../src/git/smart-http-remote.ts';
+import { buildTree } from '../support/build-tree.ts';
 import { gitBytes } from '../support/git-bytes.ts';
 import { type GitHttpServer, type GitRequest, startGitHttpServer } from '../support/git-http-server.ts';
 import { inMemory } from '../support/in-memory.ts';

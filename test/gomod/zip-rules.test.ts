@@ -5,7 +5,6 @@ import { checkFilePath, parseModulePath } from '../../src/gomod/module-path.ts';
 import { parseVersion } from '../../src/gomod/version.ts';
 import {
   checkModuleFiles,
-  checkZipEntries,
   foldCase,
   isVendored,
   maxGoModBytes,
@@ -14,6 +13,7 @@ import {
   maxPaths,
   maxZipBytes,
 } from '../../src/gomod/zip-rules.ts';
+import { checkZipEntries } from '../support/check-zip-entries.ts';
 import { askGo, type OracleAnswer, skipWithoutGo } from '../support/go-oracle.ts';
 
 const module = parseModulePath('example.com/lib');

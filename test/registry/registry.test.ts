@@ -6,7 +6,6 @@ import pino from 'pino';
 import type { Caller } from '../../src/forge/credentials.ts';
 import type { Forge } from '../../src/forge/forge.ts';
 import { createLocalForge } from '../../src/forge/local/local-forge.ts';
-import { buildTree } from '../../src/git/build-tree.ts';
 import { encodeCommit } from '../../src/git/commit.ts';
 import { inflateBlob } from '../../src/git/deflated-blob.ts';
 import { TooManyFiles } from '../../src/git/errors.ts';
@@ -20,6 +19,7 @@ import { makeMarker, markerRef } from '../../src/registry/marker.ts';
 import { parsePathRule } from '../../src/registry/path-rule.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { encodeRepositoryName } from '../../src/registry/repository-name.ts';
+import { buildTree } from '../support/build-tree.ts';
 import { inMemory } from '../support/in-memory.ts';
 import { moduleZip } from '../support/module-zip.ts';
 

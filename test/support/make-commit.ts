@@ -1,8 +1,8 @@
-import { buildTree } from '../../src/git/build-tree.ts';
 import { encodeCommit } from '../../src/git/commit.ts';
 import type { ObjectId } from '../../src/git/object-id.ts';
 import { type PackedObject, packObject } from '../../src/git/packed-object.ts';
 import type { FileMode } from '../../src/git/remote.ts';
+import { buildTree } from './build-tree.ts';
 
 export interface CommitSketch {
   readonly files?: Readonly<Record<string, string | Uint8Array>>;

@@ -1,0 +1,91 @@
+/** What runs on the thread that reads packs: a job is a port, over which the pack comes and its objects go back. */
+import { on } from 'node:events';
+import { type MessagePort, parentPort, type Transferable } from 'node:worker_threads';
+import type { Bulk } from '../spool/slice.ts';
+import { SliceStore } from '../spool/slice-store.ts';
+import type { SpoolFile } from '../spool/spool.ts';
+import type { ObjectId, ObjectKind } from './object-id.ts';
+import { type ReadObject, type ReadPack, readPack } from './read-pack.ts';
+
+export interface PackJob {
+  readonly port: MessagePort;
+  readonly limits: { readonly maxBytes: number; readonly maxContentBytes?: number };
+  /** Blobs of more bytes together are kept on the disk. */
+  readonly spoolAboveBytes: number;
+}
+
+/** Over a job's port to the thread: some bytes of the pack, which the sender loses, or that there are no more. To close the port stops the job. */
+export type PackBytes = Uint8Array<ArrayBuffer> | 'end';
+
+/** Over a job's port from the thread. */
+export type PackNews =
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'objects'; readonly objects: readonly SentObject[]; readonly bytes: Uint8Array }
+  | { readonly kind: 'done'; readonly bulks: readonly (Uint8Array | SpoolFile)[] }
+  | { readonly kind: 'failed'; readonly error: unknown; readonly name: string };
+
+/** Of a blob the SHA-256 of its content is among the bytes that are sent with it, of all else the content. */
+export interface SentObject {
+  readonly id: ObjectId;
+  readonly kind: ObjectKind;
+  readonly size: number;
+  /** Where a blob's deflate data is: which of the bulks, from where to where. */
+  readonly blob:
+    | { readonly crc32: number; readonly bulk: number; readonly start: number; readonly end: number }
+    | undefined;
+}
+
+/** Objects that are sent at once: a millisecond's work for who gets them. */
+const batchSize = 500;
+
+async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  port.once('close', () => controller.abort());
+  const send = (news: PackNews, moved: Transferable[] = []) => port.postMessage(news, moved);
+  const store = new SliceStore(spoolAboveBytes);
+  try {
+    const pack = await readPack(received(port, signal), { ...limits, blobs: store, signal });
+    for (const batch of batchesOf(pack, store.bulks)) send(batch);
+    const bulks = await store.detach();
+    send(
+      { kind: 'done', bulks },
+      bulks.flatMap(bulk => ('file' in bulk ? bulk.file : bulk.buffer instanceof ArrayBuffer ? bulk.buffer : [])),
+    );
+  } catch (error) {
+    send({ kind: 'failed', error, name: error instanceof Error ? error.name : '' });
+    await store[Symbol.asyncDispose]();
+  }
+}
+
+async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  for await (const [bytes] of on(port, 'message', { signal }) as AsyncIterable<[PackBytes]>) {
+    if (bytes === 'end') return;
+    yield bytes;
+    port.postMessage({ kind: 'taken' } satisfies PackNews);
+  }
+}
+
+function* batchesOf(pack: ReadPack, bulks: readonly Bulk[]): Generator<PackNews, void> {
+  const indexes = new Map(bulks.map((bulk, i) => [bulk, i]));
+  let objects: SentObject[] = [];
+  let bytes: Uint8Array[] = [];
+  const batch = (): PackNews => ({ kind: 'objects', objects, bytes: new Uint8Array(Buffer.concat(bytes)) });
+  for (const object of pack.values()) {
+    objects.push(sentObject(object, indexes));
+    bytes.push(object.blob?.sha256 ?? object.content());
+    if (objects.length < batchSize) continue;
+    yield batch();
+    objects = [];
+    bytes = [];
+  }
+  yield batch();
+}
+
+function sentObject({ id, kind, size, blob }: ReadObject, indexes: ReadonlyMap<Bulk, number>): SentObject {
+  if (blob === undefined) return { id, kind, size, blob };
+  const { bulk, start, end } = blob.data;
+  return { id, kind, size, blob: { crc32: blob.crc32, bulk: indexes.get(bulk) ?? -1, start, end } };
+}
+
+parentPort?.on('message', (job: PackJob) => void run(job));

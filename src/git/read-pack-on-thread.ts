@@ -1,0 +1,179 @@
+/** Reading a pack on a thread of its own, so that this one can go on: one such thread reads all packs of the process. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { Bulk } from '../spool/slice.ts';
+import type { SliceStore } from '../spool/slice-store.ts';
+import { openSpool, SpoolFault } from '../spool/spool.ts';
+import { CorruptPack } from './errors.ts';
+import type { ObjectId } from './object-id.ts';
+import type { PackBytes, PackJob, PackNews, SentObject } from './pack-thread.ts';
+import type { ReadObject, ReadPack, ReadPackOptions } from './read-pack.ts';
+
+export interface ReadPackOnThreadOptions extends Pick<ReadPackOptions, 'maxBytes' | 'maxContentBytes' | 'signal'> {
+  /** Gets the blobs. */
+  readonly blobs: SliceStore;
+}
+
+/** Bytes of a pack that are sent at once, and how many such parts may wait to be read. */
+const partBytes = 64 * 1024;
+const maxWaiting = 16;
+
+const sha256Bytes = 32;
+
+/** As readPack with `blobs`, for packs that are whole. */
+export async function readPackOnThread(
+  source: AsyncIterable<Uint8Array>,
+  { maxBytes, maxContentBytes, blobs, signal }: ReadPackOnThreadOptions,
+): Promise<ReadPack> {
+  signal.throwIfAborted();
+  const worker = packThread();
+  const { port1, port2 } = new MessageChannel();
+  const limits = { maxBytes, ...(maxContentBytes !== undefined && { maxContentBytes }) };
+  worker.postMessage({ port: port2, limits, spoolAboveBytes: blobs.spoolAboveBytes } satisfies PackJob, [port2]);
+  const reading = new Reading(port1, blobs);
+  const leave = () => reading.fail(signal.reason);
+  const end = () => reading.fail(new Error('the thread that reads packs has ended'));
+  signal.addEventListener('abort', leave);
+  worker.once('exit', end);
+  try {
+    await reading.send(source);
+    return await objectsOf(reading.batches, await reading.finish());
+  } finally {
+    worker.off('exit', end);
+    signal.removeEventListener('abort', leave);
+    port1.close();
+  }
+}
+
+let started: Worker | undefined;
+
+function packThread(): Worker {
+  if (started !== undefined) return started;
+  // The extension is that of this file: `.ts`, or `.js` once it is built.
+  const worker = new Worker(new URL(import.meta.url.replace(/read-pack-on-thread(\.[jt]s)$/, 'pack-thread$1')));
+  worker.unref();
+  // Those who wait for it are told by its exit.
+  worker.on('error', () => {});
+  worker.once('exit', () => {
+    started = undefined;
+  });
+  started = worker;
+  return worker;
+}
+
+type Batch = Extract<PackNews, { kind: 'objects' }>;
+
+/** What the thread has of one pack, and what came back. */
+class Reading {
+  readonly batches: Batch[] = [];
+  readonly #port: MessagePort;
+  readonly #blobs: SliceStore;
+  #waiting = 0;
+  #bulks: readonly Bulk[] | undefined;
+  #failure: { readonly reason: unknown } | undefined;
+  #wake = () => {};
+
+  constructor(port: MessagePort, blobs: SliceStore) {
+    this.#port = port;
+    this.#blobs = blobs;
+    port.on('message', (news: PackNews) => this.#hear(news));
+  }
+
+  fail(reason: unknown): void {
+    this.#failure ??= { reason };
+    this.#wake();
+  }
+
+  async send(source: AsyncIterable<Uint8Array>): Promise<void> {
+    let pieces: Uint8Array[] = [];
+    let bytes = 0;
+    const post = () => {
+      const part = new Uint8Array(bytes);
+      let at = 0;
+      for (const piece of pieces) {
+        part.set(piece, at);
+        at += piece.byteLength;
+      }
+      this.#port.postMessage(part satisfies PackBytes, [part.buffer]);
+      this.#waiting += 1;
+      pieces = [];
+      bytes = 0;
+    };
+    for await (const piece of source) {
+      pieces.push(piece);
+      bytes += piece.byteLength;
+      if (bytes >= partBytes) post();
+      await this.#until(() => this.#waiting < maxWaiting);
+    }
+    if (bytes > 0) post();
+    this.#port.postMessage('end' satisfies PackBytes);
+  }
+
+  /** Gives what the blobs lie in, when all objects are there. */
+  async finish(): Promise<readonly Bulk[]> {
+    await this.#until(() => this.#bulks !== undefined);
+    return this.#bulks ?? [];
+  }
+
+  #hear(news: PackNews): void {
+    switch (news.kind) {
+      case 'taken':
+        this.#waiting -= 1;
+        break;
+      case 'objects':
+        this.batches.push(news);
+        break;
+      case 'done':
+        this.#bulks = news.bulks.map(bulk =>
+          bulk instanceof Uint8Array ? Buffer.from(bulk.buffer, bulk.byteOffset, bulk.byteLength) : openSpool(bulk),
+        );
+        this.#blobs.adopt(this.#bulks);
+        break;
+      case 'failed':
+        this.fail(faultOf(news));
+    }
+    this.#wake();
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    for (;;) {
+      if (this.#failure !== undefined) throw this.#failure.reason;
+      if (isSo()) return;
+      await new Promise<void>(resolve => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+/** Errors lose their class on the way. */
+function faultOf({ name, error }: Extract<PackNews, { kind: 'failed' }>): unknown {
+  if (!(error instanceof Error)) return error;
+  if (name === 'CorruptPack') return new CorruptPack(error.message, { cause: error });
+  return name === 'SpoolFault' ? new SpoolFault(error.message, { cause: error }) : error;
+}
+
+async function objectsOf(batches: readonly Batch[], bulks: readonly Bulk[]): Promise<ReadPack> {
+  const objects = new Map<ObjectId, ReadObject>();
+  for (const { objects: sent, bytes } of batches) {
+    let at = 0;
+    for (const object of sent) {
+      const end = at + (object.blob === undefined ? object.size : sha256Bytes);
+      objects.set(object.id, objectOf(object, Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at), bulks));
+      at = end;
+    }
+    await nextTurn();
+  }
+  return objects;
+}
+
+function objectOf({ id, kind, size, blob }: SentObject, bytes: Buffer, bulks: readonly Bulk[]): ReadObject {
+  if (blob === undefined) return { id, kind, size, blob, content: () => bytes };
+  const { crc32, start, end } = blob;
+  const bulk = bulks[blob.bulk];
+  if (bulk === undefined) throw new TypeError(`the thread names bulk ${blob.bulk} of ${bulks.length}`);
+  const content = () => {
+    throw new TypeError(`blob ${id} is kept, and not read here`);
+  };
+  return { id, kind, size, blob: { data: { bulk, start, end }, size, crc32, sha256: bytes }, content };
+}
