@@ -57,7 +57,7 @@ export async function startApp({ config, log, refsTtlMs: ttlMs = refsTtlMs }: Ap
     settled: () => registry.settled(),
     async [Symbol.asyncDispose]() {
       await listener[Symbol.asyncDispose]();
-      await registry.settled();
+      await registry[Symbol.asyncDispose]();
     },
   };
 }

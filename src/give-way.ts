@@ -6,8 +6,11 @@ const turnMs = 5;
 let turnStart = 0;
 
 /** To be awaited in a long loop: lets others run, every few milliseconds. */
-export async function giveWay(): Promise<void> {
-  if (performance.now() - turnStart < turnMs) return;
+export function giveWay(): Promise<void> | undefined {
+  return performance.now() - turnStart < turnMs ? undefined : takeTurn();
+}
+
+async function takeTurn(): Promise<void> {
   await setImmediate();
   turnStart = performance.now();
 }

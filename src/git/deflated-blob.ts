@@ -30,11 +30,13 @@ const pieceBytes = 2 ** 20;
 const deflateLarge = promisify(deflateRaw);
 const inflateLarge = promisify(inflateRaw);
 
+export interface Digested {
+  readonly id: ObjectId;
+  readonly digests: Digests;
+}
+
 /** Hashes an object as git does, and for zips too; others have their turn where it is large. */
-export async function digestObject(
-  kind: ObjectKind,
-  content: Buffer,
-): Promise<{ readonly id: ObjectId; readonly digests: Digests }> {
+export async function digestObject(kind: ObjectKind, content: Buffer): Promise<Digested> {
   const size = content.byteLength;
   const objectHash = beginObjectHash(kind, size);
   const hash = createHash('sha256');
@@ -68,7 +70,10 @@ export async function deflateBlob(content: Buffer, digests?: Digests): Promise<D
 }
 
 /** The blob's content, anew at each call. */
-export async function inflateBlob({ data, size }: DeflatedBlob): Promise<Buffer> {
+export const inflateBlob = ({ data, size }: DeflatedBlob): Promise<Buffer> => inflateDeflated(data, size);
+
+/** The content of `size` bytes that was deflated. */
+export async function inflateDeflated(data: Slice, size: number): Promise<Buffer> {
   const bytes = await readSlice(data);
   return size < largeBytes ? inflateRawSync(bytes) : await inflateLarge(bytes);
 }

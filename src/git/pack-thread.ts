@@ -4,8 +4,10 @@ import { type MessagePort, parentPort, type Transferable } from 'node:worker_thr
 import type { Bulk } from '../spool/slice.ts';
 import { SliceStore } from '../spool/slice-store.ts';
 import type { SpoolFile } from '../spool/spool.ts';
+import type { Digested } from './deflated-blob.ts';
+import { type DigestThread, startDigestThread } from './digest-thread.ts';
 import type { ObjectId, ObjectKind } from './object-id.ts';
-import { type ReadObject, type ReadPack, readPack } from './read-pack.ts';
+import { digestHere, type ReadObject, type ReadPack, readPack } from './read-pack.ts';
 
 export interface PackJob {
   readonly port: MessagePort;
@@ -35,6 +37,9 @@ export interface SentObject {
     | undefined;
 }
 
+/** Bytes of a full batch of contents. */
+const minThreadBytes = 1024 * 1024;
+
 /** Objects that are sent at once: a millisecond's work for who gets them. */
 const batchSize = 500;
 
@@ -45,7 +50,7 @@ async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {
   const send = (news: PackNews, moved: Transferable[] = []) => port.postMessage(news, moved);
   const store = new SliceStore(spoolAboveBytes);
   try {
-    const pack = await readPack(received(port, signal), { ...limits, blobs: store, signal });
+    const pack = await readPack(received(port, signal), { ...limits, blobs: store, digest, signal });
     for (const batch of batchesOf(pack, store.bulks)) send(batch);
     const bulks = await store.detach();
     send(
@@ -56,6 +61,16 @@ async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {
     send({ kind: 'failed', error, name: error instanceof Error ? error.name : '' });
     await store[Symbol.asyncDispose]();
   }
+}
+
+let digestThread: DigestThread | undefined;
+
+/** Large batches on another thread: it needs some time to start, and what it is given is copied. */
+async function digest(contents: readonly Buffer[]): Promise<readonly Digested[]> {
+  const bytes = contents.reduce((sum, content) => sum + content.byteLength, 0);
+  if (bytes < minThreadBytes) return await digestHere(contents);
+  digestThread ??= startDigestThread();
+  return await digestThread.digest(contents);
 }
 
 async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {

@@ -6,9 +6,17 @@ import { promisify } from 'node:util';
 import { inflate, inflateSync } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import { giveWay } from '../give-way.ts';
+import type { Slice } from '../spool/slice.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { applyDelta, parseDeltaSizes } from './apply-delta.ts';
-import { type DeflatedBlob, deflate, deflateOf, digestObject, inflateBlob } from './deflated-blob.ts';
+import {
+  type DeflatedBlob,
+  type Digested,
+  deflate,
+  deflateOf,
+  digestObject,
+  inflateDeflated,
+} from './deflated-blob.ts';
 import { CorruptPack } from './errors.ts';
 import { hashObject, isObjectId, type ObjectId, type ObjectKind } from './object-id.ts';
 import { kindOfPackEntry } from './pack.ts';
@@ -38,6 +46,8 @@ export interface ReadPackOptions {
   readonly maxContentBytes?: number;
   /** Where blobs are kept compressed, for a zip; they are made while each content is there to be checked. */
   readonly blobs?: SliceStore | undefined;
+  /** Hashes blobs that are kept, on another thread; where it is left out, they are hashed here. */
+  readonly digest?: (contents: readonly Buffer[]) => Promise<readonly Digested[]>;
   /** For thin packs: an object that deltas build on and that the pack does not hold; undefined where there is none. */
   readonly base?: (id: ObjectId) => Promise<{ kind: ObjectKind; content: Buffer } | undefined>;
   readonly signal: AbortSignal;
@@ -53,6 +63,10 @@ const maxDeltaDepth = 4095;
 /** Git puts a delta near its base as a rule, so that this is enough to have most bases at hand. */
 const recentContentBytes = 4 * 2 ** 20;
 const defaultMaxContentBytes = 2 ** 31;
+/** Bytes of blobs, and how many, that are hashed at once; and so many such batches may be under way. */
+const batchBytes = 1024 * 1024;
+const maxBatchSize = 500;
+const maxBatches = 4;
 /** Bytes. Below, handing the work to another thread takes longer than the work. */
 const largeBytes = 2 ** 20;
 
@@ -68,7 +82,7 @@ interface Delta {
 type Source =
   | { readonly kind: 'whole'; readonly zlib: Buffer; readonly size: number }
   | { readonly kind: 'delta'; readonly delta: Delta; readonly base: Source }
-  | { readonly kind: 'blob'; readonly blob: DeflatedBlob }
+  | { readonly kind: 'kept'; readonly data: Slice; readonly size: number }
   | { readonly kind: 'given'; readonly content: Buffer };
 
 /** An object that is known. */
@@ -77,6 +91,14 @@ interface Known {
   readonly kind: ObjectKind;
   /** How many deltas it is built from. */
   readonly depth: number;
+}
+
+/** A blob that is kept, and not yet hashed. */
+interface Unidentified {
+  readonly offset: number;
+  readonly known: Known;
+  readonly data: Slice;
+  readonly content: Buffer;
 }
 
 /** The same with its content, and the deltas that build on it. */
@@ -110,6 +132,9 @@ class PackReader {
     sizeCalculation: content => content.byteLength + 1,
   });
   #contentBytes = 0;
+  #batch: Unidentified[] = [];
+  #batchBytes = 0;
+  readonly #batches: Promise<void>[] = [];
 
   constructor(input: PackInput, options: ReadPackOptions) {
     this.#input = input;
@@ -127,9 +152,10 @@ class PackReader {
     }
     const count = header.readUInt32BE(8);
     for (let i = 0; i < count; i += 1) {
-      await this.#breathe();
+      if (i % 8 === 0) await this.#breathe();
       await this.#readEntry();
     }
+    await this.#identifyBatch(0);
     await input.fill(trailerBytes + 1);
     if (input.bytes.byteLength !== trailerBytes) throw new CorruptPack('the pack does not end behind its last object');
     if (!input.checksum().equals(input.bytes)) throw new CorruptPack("the pack's checksum is not that of its content");
@@ -158,7 +184,7 @@ class PackReader {
 
   async #readEntry(): Promise<void> {
     const input = this.#input;
-    await input.fill(maxHeadBytes);
+    if (input.bytes.byteLength < maxHeadBytes) await input.fill(maxHeadBytes);
     const { offset, bytes } = input;
     const { type, size, end } = damageOf(() => readEntryHeader(bytes, 0));
     this.#limit(size);
@@ -166,9 +192,26 @@ class PackReader {
     if (kind !== undefined) {
       input.take(end);
       const { content, zlib: taken } = await this.#inflateNext(size);
-      // Of what is small a copy: the slice would keep all that came with it.
-      const zlib = kind === 'blob' ? taken : Buffer.from(taken);
-      await this.#learn(offset, { source: { kind: 'whole', zlib, size }, kind, depth: 0 }, content);
+      if (kind === 'blob' && this.#options.blobs !== undefined) {
+        const kept = this.#options.blobs.keep(deflateOf(taken));
+        const data = kept instanceof Promise ? await kept : kept;
+        const known: Known = { source: { kind: 'kept', data, size }, kind, depth: 0 };
+        this.#known.set(offset, known);
+        this.#recent.set(known.source, content);
+        this.#batch.push({ offset, known, data, content });
+        this.#batchBytes += size;
+        if (this.#batchBytes >= batchBytes || this.#batch.length === maxBatchSize)
+          await this.#identifyBatch(maxBatches);
+        return;
+      }
+      // A copy: the slice would keep all that came with it.
+      const zlib = Buffer.from(taken);
+      this.#learn(
+        offset,
+        hashObject(kind, content),
+        { source: { kind: 'whole', zlib, size }, kind, depth: 0 },
+        content,
+      );
       return;
     }
     const head = damageOf(() => readBase(bytes, type, offset, end));
@@ -179,10 +222,9 @@ class PackReader {
     const base = this.#known.get(head.base);
     const baseContent = base && this.#recent.get(base.source);
     if (base !== undefined && baseContent !== undefined) {
-      const built = deltaOn(base, delta);
-      await this.#learn(
-        offset,
-        built,
+      await this.#learnBuilt(
+        delta,
+        base,
         damageOf(() => applyDelta(baseContent, content)),
       );
       return;
@@ -217,22 +259,55 @@ class PackReader {
       if (deltas.length > 0) bases.push(base);
       await this.#breathe();
       const result = rebuild(content, delta);
-      const { id, known } = await this.#learn(delta.offset, deltaOn(base, delta), result);
+      const { id, known } = await this.#learnBuilt(delta, base, result);
       bases.push({ ...known, content: result, deltas: this.#takeWaiting(delta.offset, id) });
     }
   }
 
-  /** Checks and keeps an object; gives what is known of it from now on. */
-  async #learn(offset: number, found: Known, content: Buffer): Promise<{ id: ObjectId; known: Known }> {
-    const { kind } = found;
-    const blobs = kind === 'blob' ? this.#options.blobs : undefined;
-    const { id, digests } =
-      blobs === undefined ? { id: hashObject(kind, content), digests: undefined } : await digestObject(kind, content);
+  /** Begins to hash the blobs of the batch, and waits until no more than so many batches are under way. */
+  async #identifyBatch(maxUnderWay: number): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    const { digest = digestHere } = this.#options;
+    const identified = digest(batch.map(({ content }) => content)).then(digested => {
+      for (const [i, { offset, known, data, content }] of batch.entries()) {
+        const found = digested[i];
+        if (found === undefined) throw new TypeError('a blob was not hashed');
+        this.#learn(offset, found.id, known, content, { ...found.digests, data });
+      }
+    });
+    // It is waited for later.
+    identified.catch(() => {});
+    this.#batches.push(identified);
+    while (this.#batches.length > maxUnderWay) await this.#batches.shift();
+  }
+
+  /** As #learn, of an object that was built from a delta. */
+  async #learnBuilt(delta: Delta, base: Known, content: Buffer): Promise<{ id: ObjectId; known: Known }> {
+    const { kind } = base;
+    const { blobs } = this.#options;
+    if (kind !== 'blob' || blobs === undefined) {
+      return this.#learn(delta.offset, hashObject(kind, content), deltaOn(base, delta), content);
+    }
+    const { id, digests } = await digestObject(kind, content);
+    const data = await blobs.keep(await deflate(content));
+    const known: Known = { ...deltaOn(base, delta), source: { kind: 'kept', data, size: digests.size } };
+    return this.#learn(delta.offset, id, known, content, { ...digests, data });
+  }
+
+  /** Takes an object in that was checked; gives what is known of it from now on, which is what came first. */
+  #learn(
+    offset: number,
+    id: ObjectId,
+    found: Known,
+    content: Buffer,
+    blob?: DeflatedBlob,
+  ): { id: ObjectId; known: Known } {
     let known = this.#known.get(id);
     if (known === undefined) {
-      const blob = blobs && digests && { ...digests, data: await blobs.keep(await deflatedOf(found.source, content)) };
-      known = blob ? { ...found, source: { kind: 'blob', blob } } : found;
-      const { source } = known;
+      known = found;
+      const { source, kind } = known;
       this.#known.set(id, known);
       this.objects.set(id, { id, kind, size: content.byteLength, blob, content: () => this.#contentOf(source) });
     }
@@ -242,8 +317,8 @@ class PackReader {
   }
 
   async #baseContent(source: Source): Promise<Buffer> {
-    return source.kind === 'blob'
-      ? (this.#recent.get(source) ?? (await inflateBlob(source.blob)))
+    return source.kind === 'kept'
+      ? (this.#recent.get(source) ?? (await inflateDeflated(source.data, source.size)))
       : this.#contentOf(source);
   }
 
@@ -288,9 +363,15 @@ class PackReader {
   }
 }
 
-/** Content as one deflate stream: its own, where it came whole. */
-const deflatedOf = async (source: Source, content: Buffer): Promise<Buffer> =>
-  source.kind === 'whole' ? deflateOf(source.zlib) : await deflate(content);
+/** Hashes blobs on this thread. */
+export async function digestHere(contents: readonly Buffer[]): Promise<Digested[]> {
+  const digested: Digested[] = [];
+  for (const content of contents) {
+    await giveWay();
+    digested.push(await digestObject('blob', content));
+  }
+  return digested;
+}
 
 function deltaOn({ source, kind, depth }: Known, delta: Delta): Known {
   if (depth === maxDeltaDepth) throw new CorruptPack(`the pack has a chain of more than ${maxDeltaDepth} deltas`);

@@ -40,10 +40,10 @@ export interface SnapshotFile {
   readonly blob: DeflatedBlob;
 }
 
-/** A commit and every file of its tree, in the tree's order, each of them checked against its id. */
+/** A commit and every file of its tree, in batches, in the tree's order, each of them checked against its id. */
 export interface Snapshot {
   readonly commit: Commit;
-  readonly files: AsyncIterable<SnapshotFile>;
+  readonly files: AsyncIterable<readonly SnapshotFile[]>;
 }
 
 /** A commit, and the bytes of the blobs at the paths that were asked for; a path without one is left out. */

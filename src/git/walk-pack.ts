@@ -32,10 +32,14 @@ export function findFile(pack: ReadPack, tree: ObjectId, [name, ...rest]: readon
   return rest.length > 0 ? undefined : entry.id;
 }
 
-/** All files of a commit, in the order of its tree, of a pack whose blobs were kept. */
-export async function* filesOf(pack: ReadPack, commit: Commit, signal: AbortSignal): AsyncGenerator<SnapshotFile> {
-  for await (const { path, mode, id } of walkTree(commit, id => treeOf(pack, id), signal)) {
-    yield { path, mode, id, blob: mode === '160000' ? emptyBlob : blobOf(pack, id) };
+/** All files of a commit, in batches, in the order of its tree, of a pack whose blobs were kept. */
+export async function* filesOf(
+  pack: ReadPack,
+  commit: Commit,
+  signal: AbortSignal,
+): AsyncGenerator<SnapshotFile[], void> {
+  for await (const batch of walkTree(commit, id => treeOf(pack, id), signal)) {
+    yield batch.map(file => ({ ...file, blob: file.mode === '160000' ? emptyBlob : blobOf(pack, file.id) }));
   }
 }
 

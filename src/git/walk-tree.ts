@@ -12,6 +12,9 @@ const maxFiles = 600_000;
 /** So many entries take a few milliseconds. */
 const entriesPerTurn = 2_000;
 
+/** Each file alone would cost every layer above a turn of its own. */
+const batchSize = 200;
+
 /** A file or submodule in a tree. */
 export interface TreeFile {
   readonly path: string;
@@ -20,14 +23,14 @@ export interface TreeFile {
 }
 
 /**
- * All files of a commit, in the order of its tree. Some hundred bytes of trees that name each other can have more paths than memory holds: throws
+ * All files of a commit, in batches, in the order of its tree. Some hundred bytes of trees that name each other can have more paths than memory holds: throws
  * TooManyFiles, what `readTree` throws, and the signal's reason.
  */
 export async function* walkTree(
   { id, tree }: Commit,
   readTree: (id: ObjectId) => readonly TreeEntry[] | Promise<readonly TreeEntry[]>,
   signal: AbortSignal,
-): AsyncGenerator<TreeFile> {
+): AsyncGenerator<TreeFile[], void> {
   const recent = new LRUCache<ObjectId, readonly TreeEntry[]>({ max: 1_000 });
   const open = async (tree: ObjectId, prefix: string): Promise<OpenFolder> => {
     const entries = recent.get(tree) ?? (await readTree(tree));
@@ -36,6 +39,7 @@ export async function* walkTree(
   };
   const folders = [await open(tree, '')];
   let count = 0;
+  let batch: TreeFile[] = [];
   for (let folder = folders.at(-1); folder !== undefined; folder = folders.at(-1)) {
     const { value: entry } = folder.rest.next();
     if (entry === undefined) {
@@ -48,8 +52,12 @@ export async function* walkTree(
     if (count > maxFiles) throw new TooManyFiles(id, maxFiles);
     const path = `${folder.prefix}${entry.name}`;
     if (entry.mode === '40000') folders.push(await open(entry.id, `${path}/`));
-    else yield { path, mode: entry.mode, id: entry.id };
+    else batch.push({ path, mode: entry.mode, id: entry.id });
+    if (batch.length < batchSize) continue;
+    yield batch;
+    batch = [];
   }
+  yield batch;
 }
 
 /** A folder on the way from the root to where the walk is. */

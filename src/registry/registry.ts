@@ -25,7 +25,7 @@ export interface RegistryOptions extends RepositoriesOptions {
   readonly log: { warn(facts: object, message: string): void };
 }
 
-export class Registry {
+export class Registry implements AsyncDisposable {
   readonly #repositories: Repositories;
   readonly #contents: VersionContents;
   readonly #releases: Releases;
@@ -95,6 +95,12 @@ export class Registry {
   async settled(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background);
     await this.#releases.settled();
+  }
+
+  /** Waits for what is done in the background, and lets go of what is on the disk. */
+  async [Symbol.asyncDispose]() {
+    await this.settled();
+    this.#contents.clear();
   }
 
   #stores(): Stores {

@@ -115,6 +115,11 @@ export class SharedCache<Value extends object> {
     if (this.#values.peek(key) !== value) this.#owners.release(value);
   }
 
+  /** Lets go of all values. */
+  clear(): void {
+    this.#values.clear();
+  }
+
   #start(key: string, fetch: (signal: AbortSignal) => Promise<Value>): Flight<Value> {
     const controller = new AbortController();
     const value = fetch(controller.signal).then(fetched => {

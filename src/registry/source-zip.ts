@@ -23,18 +23,20 @@ export interface ModuleFile {
  * that are too large, an encoding that is not known.
  */
 export async function* sourceFiles(
-  snapshot: AsyncIterable<SnapshotFile>,
+  snapshot: AsyncIterable<readonly SnapshotFile[]>,
   { directory, goMod }: ModuleDirectory,
-): AsyncGenerator<ModuleFile> {
+): AsyncGenerator<[ModuleFile], void> {
   const prefix = directory === '' ? '' : `${directory}/`;
   const own: SnapshotFile[] = [];
   const attributesFiles: SnapshotFile[] = [];
   let license: SnapshotFile | undefined;
-  for await (const file of snapshot) {
-    if (file.mode === '160000') continue;
-    if (file.path.startsWith(prefix)) own.push(file);
-    if (file.path.split('/').at(-1) === '.gitattributes') attributesFiles.push(file);
-    if (file.path === 'LICENSE') license = file;
+  for await (const batch of snapshot) {
+    for (const file of batch) {
+      if (file.mode === '160000') continue;
+      if (file.path.startsWith(prefix)) own.push(file);
+      if (file.path.split('/').at(-1) === '.gitattributes') attributesFiles.push(file);
+      if (file.path === 'LICENSE') license = file;
+    }
   }
   const attributes = await attributesOf(attributesFiles);
   const inModule = own.map(file => ({
@@ -58,7 +60,7 @@ export async function* sourceFiles(
     const file = { path, content: await content() };
     bytes += file.content.size;
     if (bytes > maxZipBytes) throw new UnservableVersion(`the files are larger than ${maxZipBytes} bytes`);
-    yield file;
+    yield [file];
   }
 }
 

@@ -78,6 +78,11 @@ export class VersionContents {
     return this.#contents.get(contentKey(at, file), shared => build.call(this, at, shared), signal);
   }
 
+  /** Lets go of all contents. */
+  clear(): void {
+    this.#contents.clear();
+  }
+
   /** Puts the small files of a version that was published just now where its first readers find them. */
   prime(at: VersionAt, commit: Commit, record: VersionRecord, goMod: Buffer): { info: Content } {
     const info = makeInfo(at, commit, { kind: 'published', record });
@@ -201,25 +206,29 @@ function makeInfo(at: VersionAt, commit: Commit, origin: Origin): Content {
 }
 
 /** The files of a published version: all that lies in its folder, as it is. */
-async function* publishedFiles({ place }: VersionAt, files: AsyncIterable<SnapshotFile>): AsyncGenerator<ModuleFile> {
+async function* publishedFiles(
+  { place }: VersionAt,
+  files: AsyncIterable<readonly SnapshotFile[]>,
+): AsyncGenerator<ModuleFile[], void> {
   const prefix = inModule(place, '');
-  for await (const { path, blob } of files) {
-    if (path.startsWith(prefix)) yield { path: path.slice(prefix.length), content: blob };
+  for await (const batch of files) {
+    const own = batch.filter(({ path }) => path.startsWith(prefix));
+    yield own.map(({ path, blob }) => ({ path: path.slice(prefix.length), content: blob }));
   }
 }
 
 /** The module zip, and its hash; entries in the order of the files. The zip's bytes are the caller's to release. */
 async function zipModule(
   { module, version }: VersionAt,
-  files: AsyncIterable<ModuleFile>,
+  files: AsyncIterable<readonly ModuleFile[]>,
   { spoolAboveBytes, signal }: { spoolAboveBytes: number; signal: AbortSignal },
 ): Promise<{ bytes: Bulk; etag: string; h1: H1 }> {
   const hashes: { name: string; sha256: Buffer }[] = [];
   async function* entries() {
-    for await (const { path, content } of files) {
-      const name = `${module}@${version}/${path}`;
-      hashes.push({ name, sha256: content.sha256 });
-      yield { name, content };
+    for await (const batch of files) {
+      const named = batch.map(({ path, content }) => ({ name: `${module}@${version}/${path}`, content }));
+      for (const { name, content } of named) hashes.push({ name, sha256: content.sha256 });
+      yield named;
     }
   }
   await using zip = new Gatherer(spoolAboveBytes);

@@ -29,10 +29,13 @@ const max32 = 0xffffffff;
 const chunkBytes = 256 * 1024;
 
 /**
- * Yields the zip of the files, in the order given, in chunks. The same files make the same bytes: all are of the first day that a zip can
+ * Yields the zip of the files, which come in batches, in their order and in chunks. The same files make the same bytes: all are of the first day that a zip can
  * name. A file and the whole must be below 4 GiB, as every module is; throws RangeError otherwise, what `files` throws, and SpoolFault.
  */
-export async function* buildZip(files: AsyncIterable<DeflatedFile>, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+export async function* buildZip(
+  files: AsyncIterable<readonly DeflatedFile[]>,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void> {
   const directory: Buffer[] = [];
   let pieces: Buffer[] = [];
   let held = 0;
@@ -48,18 +51,20 @@ export async function* buildZip(files: AsyncIterable<DeflatedFile>, signal: Abor
     pieces = [];
     held = 0;
   }
-  for await (const { name, content } of files) {
+  for await (const batch of files) {
     signal.throwIfAborted();
     await giveWay();
-    if (Math.max(content.size, sliceBytes(content.data), size) >= max32) throw new RangeError('the zip is too large');
-    const rawName = Buffer.from(name);
-    const facts = entryFacts(content, rawName);
-    directory.push(directoryHeader(facts, size), rawName);
-    push(localHeader(facts));
-    push(rawName);
-    for (const part of readParts(content.data)) {
-      push(part instanceof Promise ? await part : part);
-      yield* chunks(chunkBytes);
+    for (const { name, content } of batch) {
+      if (Math.max(content.size, sliceBytes(content.data), size) >= max32) throw new RangeError('the zip is too large');
+      const rawName = Buffer.from(name);
+      const facts = entryFacts(content, rawName);
+      directory.push(directoryHeader(facts, size), rawName);
+      push(localHeader(facts));
+      push(rawName);
+      for (const part of readParts(content.data)) {
+        push(part instanceof Promise ? await part : part);
+        yield* chunks(chunkBytes);
+      }
     }
   }
   const directoryStart = size;

@@ -493,9 +493,9 @@ async function contentsOf(remote: Remote, commit: ObjectId | undefined): Promise
   return contents;
 }
 
-async function collect(files: AsyncIterable<SnapshotFile>): Promise<SnapshotFile[]> {
+async function collect(files: AsyncIterable<readonly SnapshotFile[]>): Promise<SnapshotFile[]> {
   const collected: SnapshotFile[] = [];
-  for await (const file of files) collected.push(file);
+  for await (const batch of files) collected.push(...batch);
   return collected;
 }
 

@@ -78,7 +78,7 @@ const create = (name: RefName, to: ObjectId): RefUpdate => ({ name, from: undefi
 
 async function filesOf(remote: Remote, commit: ObjectId): Promise<SnapshotFile[]> {
   const files: SnapshotFile[] = [];
-  for await (const file of (await remote.snapshot(commit, inMemory, signal)).files) files.push(file);
+  for await (const batch of (await remote.snapshot(commit, inMemory, signal)).files) files.push(...batch);
   return files;
 }
 

@@ -20,6 +20,7 @@ import { parsePathRule } from '../../src/registry/path-rule.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { encodeRepositoryName } from '../../src/registry/repository-name.ts';
 import { buildTree } from '../support/build-tree.ts';
+import { eachFile } from '../support/each-file.ts';
 import { inMemory } from '../support/in-memory.ts';
 import { moduleZip } from '../support/module-zip.ts';
 
@@ -127,7 +128,7 @@ describe('Registry', () => {
   async function copyCommit(from: typeof lib, to: typeof lib, id: ObjectId, ref: string) {
     const { commit, files } = await repository(from).snapshot(id, inMemory, signal);
     const blobs = [];
-    for await (const { path, blob } of files) {
+    for await (const { path, blob } of eachFile({ files })) {
       blobs.push({ path, packed: packObject('blob', await inflateBlob(blob)) });
     }
     const { trees } = buildTree(blobs.map(({ path, packed }) => ({ path, mode: '100644', id: packed.id })));
@@ -268,7 +269,7 @@ describe('Registry', () => {
     assert.ok(tag);
     const { files } = await repository().snapshot(tag, inMemory, signal);
     const paths: string[] = [];
-    for await (const { path } of files) paths.push(path);
+    for await (const { path } of eachFile({ files })) paths.push(path);
     assert.deepEqual(paths, ['sub/dir/go.mod', 'sub/dir/x/x.go']);
     assert.equal(
       (await read('go.acme.dev/lib/sub/dir/v2', 'v2.0.0', 'mod')).toString(),

@@ -15,10 +15,12 @@ async function* each(files: readonly FileToZip[]) {
 
 async function* deflated(files: readonly FileToZip[]) {
   for (const { name, content } of files) {
-    yield {
-      name,
-      content: { data: sliceOf(deflateRawSync(content)), size: content.byteLength, crc32: crc32(content) },
-    };
+    yield [
+      {
+        name,
+        content: { data: sliceOf(deflateRawSync(content)), size: content.byteLength, crc32: crc32(content) },
+      },
+    ];
   }
 }
 

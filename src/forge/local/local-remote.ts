@@ -154,17 +154,17 @@ async function* readFiles(
   gitdir: string,
   commit: Commit,
   signal: AbortSignal,
-): AsyncGenerator<SnapshotFile> {
+): AsyncGenerator<[SnapshotFile], void> {
   await using packs = await createPackedReader(fs, gitdir);
   const objects = createObjectReader(fs, gitdir, packs);
   const readBlob = async (id: ObjectId) =>
     (await packs.readBlob(id)) ?? (await deflateBlob(await objects.readKind('blob', id)));
   // No blob is read before it is known that there are not too many.
   const found: TreeFile[] = [];
-  for await (const file of walkTree(commit, id => readTree(objects, id), signal)) found.push(file);
+  for await (const batch of walkTree(commit, id => readTree(objects, id), signal)) found.push(...batch);
   for (const { path, mode, id } of found) {
     signal.throwIfAborted();
-    yield { path, mode, id, blob: mode === '160000' ? emptyBlob : await readBlob(id) };
+    yield [{ path, mode, id, blob: mode === '160000' ? emptyBlob : await readBlob(id) }];
   }
 }
 

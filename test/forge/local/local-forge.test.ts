@@ -26,6 +26,7 @@ import { encodePackIndex, writePack } from '../../../src/git/pack.ts';
 import { packObject } from '../../../src/git/packed-object.ts';
 import { parseRefName, tagRef } from '../../../src/git/ref-name.ts';
 import type { Remote } from '../../../src/git/remote.ts';
+import { eachFile } from '../../support/each-file.ts';
 import { dyingFileSystem, watchedFileSystem } from '../../support/faulty-file-system.ts';
 import { gitBytes } from '../../support/git-bytes.ts';
 import { inMemory } from '../../support/in-memory.ts';
@@ -319,7 +320,7 @@ test(`a process killed while it pushes leaves whole versions, and nothing in the
       for (const tag of won) assert.ok(byName.has(tagRef(tag)), `${tag} was won and is gone`);
       for (const { id } of byName.values()) {
         let files = 0;
-        for await (const _ of (await remote.snapshot(id, inMemory, inTime())).files) files += 1;
+        for await (const _ of eachFile(await remote.snapshot(id, inMemory, inTime()))) files += 1;
         assert.equal(files, 50);
       }
       await pushTag(remote, `v2.${round}.0`);
@@ -387,7 +388,7 @@ async function killedAfter(
   if (version !== undefined) {
     assert.ok(byName.has(main) && byName.has(parseRefName('refs/modforge/module')));
     const contents: string[] = [];
-    for await (const { blob } of (await remote.snapshot(version.id, inMemory, inTime())).files) {
+    for await (const { blob } of eachFile(await remote.snapshot(version.id, inMemory, inTime()))) {
       contents.push(`${await inflateBlob(blob)}`);
     }
     assert.deepEqual(contents, ['a', 'c']);
@@ -460,7 +461,7 @@ test('damage to an object is noticed, wherever it is', { skip }, async () => {
   const whole = nodeFs.readFileSync(path);
   const readAll = async () => {
     const remote = forgeIn(directory).remote(name, caller);
-    for await (const file of (await remote.snapshot(id, inMemory, inTime())).files) assert.ok(file.blob.size > 0);
+    for await (const file of eachFile(await remote.snapshot(id, inMemory, inTime()))) assert.ok(file.blob.size > 0);
   };
   nodeFs.chmodSync(path, 0o644);
   // Behind the pack's header and before its checksum lie the objects.
@@ -656,7 +657,7 @@ test('a tree that old tools wrote is read, one that leads out of itself is not',
       continue;
     }
     await remote.push({ objects: [blob, tree, commit], updates, signal: inTime() });
-    for await (const file of (await remote.snapshot(commit.id, inMemory, inTime())).files)
+    for await (const file of eachFile(await remote.snapshot(commit.id, inMemory, inTime())))
       assert.equal(file.path, entry);
   }
 });

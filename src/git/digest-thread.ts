@@ -1,0 +1,86 @@
+/** A thread that hashes the contents of blobs; this module is also what runs on it. */
+import { on } from 'node:events';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { type Digested, digestObject } from './deflated-blob.ts';
+import type { ObjectId } from './object-id.ts';
+
+/** To the thread: contents one behind the other, and the bytes of each. */
+interface Contents {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly sizes: readonly number[];
+}
+
+/** From the thread, in the order in which it was asked; the SHA-256s one behind the other. */
+interface Answer {
+  readonly ids: readonly ObjectId[];
+  readonly crc32s: readonly number[];
+  readonly sha256s: Uint8Array;
+}
+
+export interface DigestThread {
+  /** Resolves to what is known of blobs with these contents, in their order. */
+  digest(contents: readonly Buffer[]): Promise<readonly Digested[]>;
+}
+
+const sha256Bytes = 32;
+const role = 'modforge: digests';
+
+/** It does not keep the process from ending. */
+export function startDigestThread(): DigestThread {
+  const worker = new Worker(new URL(import.meta.url), { workerData: role });
+  worker.unref();
+  const waiting: { resolve: (answer: Answer) => void; reject: (reason: Error) => void }[] = [];
+  let failure: Error | undefined;
+  worker.on('message', (answer: Answer) => waiting.shift()?.resolve(answer));
+  worker.on('error', error => {
+    failure = error;
+    for (const { reject } of waiting.splice(0)) reject(error);
+  });
+  return {
+    async digest(contents) {
+      if (failure !== undefined) throw failure;
+      const sizes = contents.map(content => content.byteLength);
+      const message: Contents = { bytes: concat(contents), sizes };
+      const answer = new Promise<Answer>((resolve, reject) => waiting.push({ resolve, reject }));
+      worker.postMessage(message, [message.bytes.buffer]);
+      return digestedOf(await answer, sizes);
+    },
+  };
+}
+
+function concat(contents: readonly Buffer[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(contents.reduce((sum, content) => sum + content.byteLength, 0));
+  let at = 0;
+  for (const content of contents) {
+    bytes.set(content, at);
+    at += content.byteLength;
+  }
+  return bytes;
+}
+
+const digestedOf = ({ ids, crc32s, sha256s }: Answer, sizes: readonly number[]): Digested[] =>
+  ids.map((id, i) => {
+    const sha256 = Buffer.from(sha256s.buffer, sha256s.byteOffset + i * sha256Bytes, sha256Bytes);
+    return { id, digests: { size: sizes[i] ?? 0, crc32: crc32s[i] ?? 0, sha256 } };
+  });
+
+async function answer({ bytes, sizes }: Contents): Promise<Answer> {
+  const ids: ObjectId[] = [];
+  const crc32s: number[] = [];
+  const sha256s = new Uint8Array(sizes.length * sha256Bytes);
+  let at = 0;
+  for (const size of sizes) {
+    const { id, digests } = await digestObject('blob', Buffer.from(bytes.buffer, at, size));
+    sha256s.set(digests.sha256, ids.length * sha256Bytes);
+    ids.push(id);
+    crc32s.push(digests.crc32);
+    at += size;
+  }
+  return { ids, crc32s, sha256s };
+}
+
+if (parentPort && workerData === role) {
+  for await (const [contents] of on(parentPort, 'message') as AsyncIterable<[Contents]>) {
+    parentPort.postMessage(await answer(contents));
+  }
+}
