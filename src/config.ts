@@ -32,7 +32,7 @@ export interface Config {
   readonly trustProxy: readonly string[];
   readonly cacheBytes: number;
   readonly maxUploadBytes: number;
-  /** Larger uploads are kept on the disk while they are looked at and pushed. */
+  /** Larger uploads and zips are kept on the disk. */
   readonly spoolAboveBytes: number;
   /** The least that is logged. */
   readonly logLevel: 'error' | 'warn' | 'info';
@@ -203,7 +203,7 @@ const variables = z.object({
   MODFORGE_CACHE_MB: megabytes.prefault(256).meta({ description: 'size of the content cache', fallback: '256' }),
   MODFORGE_MAX_UPLOAD_MB: megabytes.prefault(500).meta({ description: 'largest accepted upload', fallback: '500' }),
   MODFORGE_SPOOL_ABOVE_MB: megabytes.prefault(16).meta({
-    description: 'uploads above it are kept in a temporary file (TMPDIR), others in memory',
+    description: 'larger uploads and zips are kept in temporary files without names (in TMPDIR), others in memory',
     fallback: '16',
   }),
   MODFORGE_LOG_LEVEL: z
