@@ -4,7 +4,7 @@ import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { type Digested, digestObject } from './deflated-blob.ts';
 import type { ObjectId } from './object-id.ts';
 
-/** To the thread: contents one behind the other, and the bytes of each. */
+/** To the thread: contents one behind the other at the beginning of `bytes`, and how long each is. */
 interface Contents {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly sizes: readonly number[];
@@ -15,6 +15,8 @@ interface Answer {
   readonly ids: readonly ObjectId[];
   readonly crc32s: readonly number[];
   readonly sha256s: Uint8Array;
+  /** As they came, to be filled again. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export interface DigestThread {
@@ -23,6 +25,9 @@ export interface DigestThread {
 }
 
 const sha256Bytes = 32;
+/** What comes back is kept, if it is not too large and not too many. */
+const maxReturnedBytes = 2 ** 21;
+const maxReturned = 5;
 const role = 'modforge: digests';
 
 /** It does not keep the process from ending. */
@@ -31,7 +36,11 @@ export function startDigestThread(): DigestThread {
   worker.unref();
   const waiting: { resolve: (answer: Answer) => void; reject: (reason: Error) => void }[] = [];
   let failure: Error | undefined;
-  worker.on('message', (answer: Answer) => waiting.shift()?.resolve(answer));
+  let returned: Uint8Array<ArrayBuffer>[] = [];
+  worker.on('message', (answer: Answer) => {
+    if (answer.bytes.byteLength <= maxReturnedBytes) returned = [answer.bytes, ...returned].slice(0, maxReturned);
+    waiting.shift()?.resolve(answer);
+  });
   worker.on('error', error => {
     failure = error;
     for (const { reject } of waiting.splice(0)) reject(error);
@@ -40,7 +49,7 @@ export function startDigestThread(): DigestThread {
     async digest(contents) {
       if (failure !== undefined) throw failure;
       const sizes = contents.map(content => content.byteLength);
-      const message: Contents = { bytes: concat(contents), sizes };
+      const message: Contents = { bytes: concat(contents, returned.pop()), sizes };
       const answer = new Promise<Answer>((resolve, reject) => waiting.push({ resolve, reject }));
       worker.postMessage(message, [message.bytes.buffer]);
       return digestedOf(await answer, sizes);
@@ -48,8 +57,10 @@ export function startDigestThread(): DigestThread {
   };
 }
 
-function concat(contents: readonly Buffer[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(contents.reduce((sum, content) => sum + content.byteLength, 0));
+/** The contents one behind the other, in `used` where it has room for them. */
+function concat(contents: readonly Buffer[], used: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> {
+  const size = contents.reduce((sum, content) => sum + content.byteLength, 0);
+  const bytes = used !== undefined && used.byteLength >= size ? used : new Uint8Array(size);
   let at = 0;
   for (const content of contents) {
     bytes.set(content, at);
@@ -76,11 +87,11 @@ async function answer({ bytes, sizes }: Contents): Promise<Answer> {
     crc32s.push(digests.crc32);
     at += size;
   }
-  return { ids, crc32s, sha256s };
+  return { ids, crc32s, sha256s, bytes };
 }
 
 if (parentPort && workerData === role) {
   for await (const [contents] of on(parentPort, 'message') as AsyncIterable<[Contents]>) {
-    parentPort.postMessage(await answer(contents));
+    parentPort.postMessage(await answer(contents), [contents.bytes.buffer]);
   }
 }

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { CorruptPack } from './errors.ts';
 
-/** Bytes. Small packs need little, and in large ones what is read anew at the end of a piece counts for nothing. */
-const minPieceBytes = 64 * 1024;
-const maxPieceBytes = 4 * 2 ** 20;
+/** Bytes. Small packs need little, and in large ones what is moved to the window's beginning counts for nothing. */
+const minWindowBytes = 64 * 1024;
+const maxWindowBytes = 1024 * 1024;
 
 /**
- * A pack on its way in. It is kept in large pieces, which slices of it hold on to, and what is not taken yet always lies in one of them: that much is
- * copied when a piece is full. So nothing is held twice, and others can send while we read.
+ * A pack on its way in, through a window: what is taken has to be copied before the window is filled again. A pack that is there whole
+ * is its own window.
  */
 export class PackInput implements AsyncDisposable {
   /** What is there and not taken yet. */
@@ -19,10 +19,11 @@ export class PackInput implements AsyncDisposable {
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #maxBytes: number;
   readonly #hash = createHash('sha1');
-  /** What was taken and is not hashed yet: a part of the piece that `bytes` lies in. */
+  #window: Buffer = Buffer.alloc(0);
+  /** What was taken and is not hashed yet, and `bytes` behind it. */
   #unhashed: Buffer = Buffer.alloc(0);
   #received = 0;
-  /** What came and had no room in the piece. */
+  /** What came and had no room in the window. */
   #rest: Uint8Array = Buffer.alloc(0);
 
   constructor(source: Buffer | AsyncIterable<Uint8Array>, maxBytes: number) {
@@ -35,21 +36,22 @@ export class PackInput implements AsyncDisposable {
     this.isComplete = true;
   }
 
-  /** Waits until `size` bytes are there, or the end. */
+  /** Waits until `size` bytes are there, or the end. Slices of what was there before are of no use afterwards. */
   async fill(size: number): Promise<void> {
     if (this.isComplete || this.bytes.byteLength >= size) return;
-    const room = Math.max(size, this.bytes.byteLength * 2, clamp(this.#received, minPieceBytes, maxPieceBytes));
-    const piece = Buffer.allocUnsafeSlow(room);
-    let filled = this.bytes.copy(piece);
-    while (filled < room && !this.isComplete) {
+    this.#hashTaken();
+    const room = Math.max(size, this.bytes.byteLength * 2, clamp(this.#received, minWindowBytes, maxWindowBytes));
+    const window = room > this.#window.byteLength ? Buffer.allocUnsafeSlow(room) : this.#window;
+    let filled = this.bytes.copy(window);
+    while (filled < window.byteLength && !this.isComplete) {
       if (this.#rest.byteLength === 0) await this.#receive();
-      piece.set(this.#rest.subarray(0, room - filled), filled);
-      const taken = Math.min(this.#rest.byteLength, room - filled);
+      window.set(this.#rest.subarray(0, window.byteLength - filled), filled);
+      const taken = Math.min(this.#rest.byteLength, window.byteLength - filled);
       this.#rest = this.#rest.subarray(taken);
       filled += taken;
     }
-    this.#hashTaken();
-    this.bytes = piece.subarray(0, filled);
+    this.#window = window;
+    this.bytes = window.subarray(0, filled);
     this.#unhashed = this.bytes;
   }
 
@@ -72,11 +74,8 @@ export class PackInput implements AsyncDisposable {
   }
 
   async #receive(): Promise<void> {
-    const { done, value } = await this.#source.next();
-    if (done) {
-      this.isComplete = true;
-      return;
-    }
+    const { done, value = new Uint8Array() } = await this.#source.next();
+    this.isComplete = done === true;
     this.#count(value);
     this.#rest = value;
   }

@@ -16,12 +16,12 @@ export interface PackJob {
   readonly spoolAboveBytes: number;
 }
 
-/** Over a job's port to the thread: some bytes of the pack, which the sender loses, or that there are no more. To close the port stops the job. */
-export type PackBytes = Uint8Array<ArrayBuffer> | 'end';
+/** Over a job's port to the thread: the beginning of a part is of the pack, or there is no more of it. To close the port stops the job. */
+export type PackBytes = { readonly part: Uint8Array<ArrayBuffer>; readonly bytes: number } | 'end';
 
 /** Over a job's port from the thread. */
 export type PackNews =
-  | { readonly kind: 'taken' }
+  | { readonly kind: 'taken'; readonly part: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'objects'; readonly objects: readonly SentObject[]; readonly bytes: Uint8Array }
   | { readonly kind: 'done'; readonly bulks: readonly (Uint8Array | SpoolFile)[] }
   | { readonly kind: 'failed'; readonly error: unknown; readonly name: string };
@@ -74,10 +74,12 @@ async function digest(contents: readonly Buffer[]): Promise<readonly Digested[]>
 }
 
 async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  for await (const [bytes] of on(port, 'message', { signal }) as AsyncIterable<[PackBytes]>) {
-    if (bytes === 'end') return;
-    yield bytes;
-    port.postMessage({ kind: 'taken' } satisfies PackNews);
+  for await (const [message] of on(port, 'message', { signal }) as AsyncIterable<[PackBytes]>) {
+    if (message === 'end') return;
+    const { part, bytes } = message;
+    yield part.subarray(0, bytes);
+    // It goes back, to be filled again.
+    port.postMessage({ kind: 'taken', part } satisfies PackNews, [part.buffer]);
   }
 }
 

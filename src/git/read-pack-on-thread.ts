@@ -15,8 +15,8 @@ export interface ReadPackOnThreadOptions extends Pick<ReadPackOptions, 'maxBytes
 }
 
 /** Bytes of a pack that are sent at once, and how many such parts may wait to be read. */
-const partBytes = 64 * 1024;
-const maxWaiting = 16;
+const partBytes = 128 * 1024;
+const maxWaiting = 8;
 
 const sha256Bytes = 32;
 
@@ -68,6 +68,10 @@ class Reading {
   readonly batches: Batch[] = [];
   readonly #port: MessagePort;
   readonly #blobs: SliceStore;
+  /** What is being filled, and how far. */
+  #part: Uint8Array<ArrayBuffer> | undefined;
+  #filled = 0;
+  readonly #returned: Uint8Array<ArrayBuffer>[] = [];
   #waiting = 0;
   #bulks: readonly Bulk[] | undefined;
   #failure: { readonly reason: unknown } | undefined;
@@ -85,28 +89,29 @@ class Reading {
   }
 
   async send(source: AsyncIterable<Uint8Array>): Promise<void> {
-    let pieces: Uint8Array[] = [];
-    let bytes = 0;
-    const post = () => {
-      const part = new Uint8Array(bytes);
-      let at = 0;
-      for (const piece of pieces) {
-        part.set(piece, at);
-        at += piece.byteLength;
-      }
-      this.#port.postMessage(part satisfies PackBytes, [part.buffer]);
-      this.#waiting += 1;
-      pieces = [];
-      bytes = 0;
-    };
     for await (const piece of source) {
-      pieces.push(piece);
-      bytes += piece.byteLength;
-      if (bytes >= partBytes) post();
-      await this.#until(() => this.#waiting < maxWaiting);
+      for (let at = 0; at < piece.byteLength; ) {
+        await this.#until(() => this.#waiting < maxWaiting);
+        this.#part ??= this.#returned.pop() ?? new Uint8Array(partBytes);
+        const some = piece.subarray(at, at + partBytes - this.#filled);
+        this.#part.set(some, this.#filled);
+        this.#filled += some.byteLength;
+        at += some.byteLength;
+        if (this.#filled === partBytes) this.#post();
+      }
+      if (this.#waiting === 0) this.#post();
     }
-    if (bytes > 0) post();
+    this.#post();
     this.#port.postMessage('end' satisfies PackBytes);
+  }
+
+  #post(): void {
+    const part = this.#part;
+    if (part === undefined) return;
+    this.#port.postMessage({ part, bytes: this.#filled } satisfies PackBytes, [part.buffer]);
+    this.#part = undefined;
+    this.#filled = 0;
+    this.#waiting += 1;
   }
 
   /** Gives what the blobs lie in, when all objects are there. */
@@ -119,6 +124,7 @@ class Reading {
     switch (news.kind) {
       case 'taken':
         this.#waiting -= 1;
+        this.#returned.push(news.part);
         break;
       case 'objects':
         this.batches.push(news);

@@ -13,7 +13,7 @@ import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import type { Version } from '../gomod/version.ts';
 import { Gatherer } from '../spool/gatherer.ts';
-import { type Bulk, release, retain } from '../spool/slice.ts';
+import { release, retain } from '../spool/slice.ts';
 import { SliceStore } from '../spool/slice-store.ts';
 import { buildZip } from '../zip/build-zip.ts';
 import type { CommitFiles } from './commit-files.ts';
@@ -131,14 +131,10 @@ export class VersionContents {
       origin.kind === 'published'
         ? publishedFiles(at, files)
         : sourceFiles(files, await this.#sources.locate(at, at, signal));
-    const { bytes, etag, h1 } = await zipModule(at, moduleFiles, { spoolAboveBytes: this.#spoolAboveBytes, signal });
-    try {
-      if (origin.kind === 'published') checkHash(at, 'zip', origin.record.zipHash, h1);
-      return { kind: 'zip', bytes, etag, modified };
-    } catch (error) {
-      await release(bytes);
-      throw error;
-    }
+    await using zip = new Gatherer(this.#spoolAboveBytes, store.byteLength);
+    const { etag, h1 } = await zipModule(at, moduleFiles, zip, signal);
+    if (origin.kind === 'published') checkHash(at, 'zip', origin.record.zipHash, h1);
+    return { kind: 'zip', bytes: await zip.take(), etag, modified };
   }
 
   /** The commit, where its files come from, and its go.mod files; one request, for .info and .mod together. */
@@ -217,12 +213,13 @@ async function* publishedFiles(
   }
 }
 
-/** The module zip, and its hash; entries in the order of the files. The zip's bytes are the caller's to release. */
+/** Gathers the module zip in `zip`, entries in the order of the files; gives its validator and its hash. */
 async function zipModule(
   { module, version }: VersionAt,
   files: AsyncIterable<readonly ModuleFile[]>,
-  { spoolAboveBytes, signal }: { spoolAboveBytes: number; signal: AbortSignal },
-): Promise<{ bytes: Bulk; etag: string; h1: H1 }> {
+  zip: Gatherer,
+  signal: AbortSignal,
+): Promise<{ etag: string; h1: H1 }> {
   const hashes: { name: string; sha256: Buffer }[] = [];
   async function* entries() {
     for await (const batch of files) {
@@ -231,12 +228,10 @@ async function zipModule(
       yield named;
     }
   }
-  await using zip = new Gatherer(spoolAboveBytes);
   const sha256 = createHash('sha256');
   for await (const chunk of buildZip(entries(), signal)) {
     sha256.update(chunk);
     await zip.add(chunk);
   }
-  const h1 = hashFiles(hashes);
-  return { bytes: await zip.take(), etag: etagOf(sha256), h1 };
+  return { etag: etagOf(sha256), h1: hashFiles(hashes) };
 }

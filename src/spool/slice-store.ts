@@ -19,6 +19,11 @@ export class SliceStore implements AsyncDisposable {
     this.spoolAboveBytes = spoolAboveBytes;
   }
 
+  /** Of all that was kept here, adopted bulks included. */
+  get byteLength(): number {
+    return this.#bytes;
+  }
+
   get bulks(): readonly Bulk[] {
     return this.#bulks;
   }
@@ -37,6 +42,7 @@ export class SliceStore implements AsyncDisposable {
   /** Makes what was kept elsewhere the store's own. */
   adopt(bulks: readonly Bulk[]): void {
     this.#bulks.push(...bulks);
+    for (const { byteLength } of bulks) this.#bytes += byteLength;
   }
 
   /** Gives all of it away, to another thread: the store and its slices are of no use afterwards. */

@@ -25,81 +25,81 @@ export interface DeflatedFile {
 const max16 = 0xffff;
 const max32 = 0xffffffff;
 
-/** Small pieces are put together to chunks of about so many bytes. */
+/** Bytes of a chunk: a file's data that are as many are one of their own. */
 const chunkBytes = 256 * 1024;
 
 /**
- * Yields the zip of the files, which come in batches, in their order and in chunks. The same files make the same bytes: all are of the first day that a zip can
- * name. A file and the whole must be below 4 GiB, as every module is; throws RangeError otherwise, what `files` throws, and SpoolFault.
+ * Yields the zip of the files, which come in batches, in their order and in chunks. The same files make the same bytes: all are of the
+ * first day that a zip can name. A file and the whole must be below 4 GiB, as every module is; throws RangeError otherwise, what `files`
+ * throws, and SpoolFault.
  */
 export async function* buildZip(
   files: AsyncIterable<readonly DeflatedFile[]>,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
   const directory: Buffer[] = [];
-  let pieces: Buffer[] = [];
-  let held = 0;
+  let chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  let filled = 0;
   let size = 0;
-  const push = (piece: Buffer) => {
-    pieces.push(piece);
-    held += piece.byteLength;
+  /** Gives what is full, where there is no room for so many bytes. */
+  function* makeRoom(bytes: number) {
+    if (filled + bytes <= chunkBytes) return;
+    yield chunk.subarray(0, filled);
+    chunk = Buffer.allocUnsafeSlow(chunkBytes);
+    filled = 0;
+  }
+  function* put(piece: Buffer) {
     size += piece.byteLength;
-  };
-  function* chunks(minBytes: number) {
-    if (held < minBytes) return;
-    yield Buffer.concat(pieces, held);
-    pieces = [];
-    held = 0;
+    yield* makeRoom(piece.byteLength);
+    if (piece.byteLength > chunkBytes) yield piece;
+    else filled += piece.copy(chunk, filled);
   }
   for await (const batch of files) {
     signal.throwIfAborted();
     await giveWay();
     for (const { name, content } of batch) {
       if (Math.max(content.size, sliceBytes(content.data), size) >= max32) throw new RangeError('the zip is too large');
-      const rawName = Buffer.from(name);
-      const facts = entryFacts(content, rawName);
-      directory.push(directoryHeader(facts, size), rawName);
-      push(localHeader(facts));
-      push(rawName);
-      for (const part of readParts(content.data)) {
-        push(part instanceof Promise ? await part : part);
-        yield* chunks(chunkBytes);
-      }
+      const header = directoryHeader(name, content, size);
+      directory.push(header);
+      yield* put(localHeader(header));
+      for (const part of readParts(content.data)) yield* put(part instanceof Promise ? await part : part);
     }
   }
   const directoryStart = size;
-  for (const piece of directory) push(piece);
-  push(endOfDirectory({ entries: directory.length / 2, start: directoryStart, size: size - directoryStart }));
-  yield* chunks(1);
+  for (const header of directory) yield* put(header);
+  yield* put(endOfDirectory({ entries: directory.length, start: directoryStart, size: size - directoryStart }));
+  yield chunk.subarray(0, filled);
 }
 
-/** What the local header and the directory say alike (4.3.7, from "version needed" to "extra field length"). */
-function entryFacts({ data, size, crc32 }: DeflatedFile['content'], rawName: Buffer): Buffer {
-  const facts = Buffer.alloc(26);
-  facts.writeUInt16LE(20, 0); // version needed: 2.0, deflate
-  facts.writeUInt16LE(0x0800, 2); // flags: the name is UTF-8
-  facts.writeUInt16LE(8, 4); // method: deflate
-  facts.writeUInt16LE(0, 6); // time
-  facts.writeUInt16LE((1 << 5) | 1, 8); // date: 1980-01-01
-  facts.writeUInt32LE(crc32, 10);
-  facts.writeUInt32LE(sliceBytes(data), 14);
-  facts.writeUInt32LE(size, 18);
-  facts.writeUInt16LE(rawName.byteLength, 22);
-  return facts;
-}
+const headerBytes = 46;
 
-/** 4.3.7. */
-const localHeader = (facts: Buffer): Buffer => Buffer.concat([Buffer.from('PK\x03\x04'), facts]);
-
-/** 4.3.12: a regular file of mode 0644, made on Unix. */
-function directoryHeader(facts: Buffer, offset: number): Buffer {
-  const header = Buffer.alloc(46);
-  header.write('PK\x01\x02');
+/** 4.3.12, with the name behind it: a regular file of mode 0644, made on Unix. */
+function directoryHeader(name: string, { data, size, crc32 }: DeflatedFile['content'], offset: number): Buffer {
+  const nameBytes = Buffer.byteLength(name);
+  const header = Buffer.allocUnsafe(headerBytes + nameBytes).fill(0, 0, headerBytes);
+  header.writeUInt32LE(0x02014b50, 0);
   header.writeUInt16LE((3 << 8) | 20, 4);
-  facts.copy(header, 6);
+  header.writeUInt16LE(20, 6); // version needed: 2.0, deflate
+  header.writeUInt16LE(0x0800, 8); // flags: the name is UTF-8
+  header.writeUInt16LE(8, 10); // method: deflate
+  header.writeUInt16LE((1 << 5) | 1, 14); // date: 1980-01-01
+  header.writeUInt32LE(crc32, 16);
+  header.writeUInt32LE(sliceBytes(data), 20);
+  header.writeUInt32LE(size, 24);
+  header.writeUInt16LE(nameBytes, 28);
   header.writeUInt32LE(0o100644 * 0x10000, 38);
   header.writeUInt32LE(offset, 42);
+  header.write(name, headerBytes);
   return header;
+}
+
+/** 4.3.7: says what the directory's header says from "version needed" to "extra field length", and the name. */
+function localHeader(header: Buffer): Buffer {
+  const local = Buffer.allocUnsafe(header.byteLength - 16);
+  local.writeUInt32LE(0x04034b50);
+  header.copy(local, 4, 6, 32);
+  header.copy(local, 30, headerBytes);
+  return local;
 }
 
 /** 4.3.16, with 4.3.14 and 4.3.15 in front where there are too many entries for it. */
