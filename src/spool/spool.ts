@@ -33,10 +33,11 @@ export interface SpoolFile {
 }
 
 /** Written at once. */
-const batchBytes = 256 * 1024;
+const batchBytes = 1024 * 1024;
 
-/** Read at once and kept for the next who wants bytes of it: most reads are of neighbours, and smaller. */
-const windowBytes = 256 * 1024;
+/** Read at once and kept for the next who wants bytes of it: most reads are of neighbours, and smaller. A window behind another is larger. */
+const minWindowBytes = 64 * 1024;
+const maxWindowBytes = 1024 * 1024;
 
 /** As many as there are places in a zip that are read in turn: its directory, what is before an entry's data, and what is behind it. */
 const maxWindows = 3;
@@ -98,8 +99,10 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
     return bytes;
   };
 
-  const openWindow = async (start: number): Promise<Window> => {
-    const end = Math.min(start + windowBytes, writtenBytes + batched);
+  const openWindow = async (start: number, atLeast: number): Promise<Window> => {
+    const before = windows.find(({ end }) => start >= end && start < end + minWindowBytes);
+    const bytes = before === undefined ? minWindowBytes : Math.min(2 * (before.end - before.start), maxWindowBytes);
+    const end = Math.min(start + Math.max(bytes, atLeast), writtenBytes + batched);
     const window = { start, end, bytes: await load(start, end) };
     windows = [window, ...windows].slice(0, maxWindows);
     return window;
@@ -123,9 +126,9 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
       if (start < 0 || start > end || end > byteLength)
         throw new RangeError(`${start} to ${end} of ${byteLength} bytes`);
       if (start >= writtenBytes) return batch.subarray(start - writtenBytes, end - writtenBytes);
-      if (end - start > windowBytes) return load(start, end);
+      if (end - start > maxWindowBytes) return load(start, end);
       const window = windows.find(window => window.start <= start && end <= window.end);
-      if (window === undefined) return openWindow(start).then(opened => readHere(opened, start, end));
+      if (window === undefined) return openWindow(start, end - start).then(opened => readHere(opened, start, end));
       if (window !== windows[0]) windows = [window, ...windows.filter(other => other !== window)];
       return readHere(window, start, end);
     },

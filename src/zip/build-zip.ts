@@ -38,22 +38,21 @@ export async function* buildZip(
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
   const directory: Buffer[] = [];
+  /** Chunks that nothing more has room in. */
+  let full: Buffer[] = [];
   let chunk = Buffer.allocUnsafeSlow(chunkBytes);
   let filled = 0;
   let size = 0;
-  /** Gives what is full, where there is no room for so many bytes. */
-  function* makeRoom(bytes: number) {
-    if (filled + bytes <= chunkBytes) return;
-    yield chunk.subarray(0, filled);
-    chunk = Buffer.allocUnsafeSlow(chunkBytes);
-    filled = 0;
-  }
-  function* put(piece: Buffer) {
+  const put = (piece: Buffer) => {
     size += piece.byteLength;
-    yield* makeRoom(piece.byteLength);
-    if (piece.byteLength > chunkBytes) yield piece;
+    if (filled + piece.byteLength > chunkBytes) {
+      full.push(chunk.subarray(0, filled));
+      chunk = Buffer.allocUnsafeSlow(chunkBytes);
+      filled = 0;
+    }
+    if (piece.byteLength > chunkBytes) full.push(piece);
     else filled += piece.copy(chunk, filled);
-  }
+  };
   for await (const batch of files) {
     signal.throwIfAborted();
     await giveWay();
@@ -61,13 +60,19 @@ export async function* buildZip(
       if (Math.max(content.size, sliceBytes(content.data), size) >= max32) throw new RangeError('the zip is too large');
       const header = directoryHeader(name, content, size);
       directory.push(header);
-      yield* put(localHeader(header));
-      for (const part of readParts(content.data)) yield* put(part instanceof Promise ? await part : part);
+      put(localHeader(header));
+      for (const part of readParts(content.data)) {
+        put(part instanceof Promise ? await part : part);
+        if (full.length === 0) continue;
+        yield* full;
+        full = [];
+      }
     }
   }
   const directoryStart = size;
-  for (const header of directory) yield* put(header);
-  yield* put(endOfDirectory({ entries: directory.length, start: directoryStart, size: size - directoryStart }));
+  for (const header of directory) put(header);
+  put(endOfDirectory({ entries: directory.length, start: directoryStart, size: size - directoryStart }));
+  yield* full;
   yield chunk.subarray(0, filled);
 }
 
