@@ -70,7 +70,13 @@ async function digest(contents: readonly Buffer[]): Promise<readonly Digested[]>
   const bytes = contents.reduce((sum, content) => sum + content.byteLength, 0);
   if (bytes < minThreadBytes) return await digestHere(contents);
   digestThread ??= startDigestThread();
-  return await digestThread.digest(contents);
+  try {
+    return await digestThread.digest(contents);
+  } catch (error) {
+    // It has ended; the next who needs one starts another.
+    digestThread = undefined;
+    throw error;
+  }
 }
 
 async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {

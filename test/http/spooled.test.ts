@@ -6,7 +6,9 @@ import { request as httpRequest } from 'node:http';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { countDeletedFiles, withoutProc } from '../support/deleted-files.ts';
+import { ada, startHostedApp, startHostedDouble, uploadTo } from '../support/doubles/hosted-app.ts';
 import { moduleZip } from '../support/module-zip.ts';
+import { skipWithout } from '../support/skip-without.ts';
 import { publisher, startTestApp, type TestApp } from '../support/test-app.ts';
 
 const module = 'example.com/lib';
@@ -112,6 +114,26 @@ describe('a zip on the disk', { skip: withoutProc }, () => {
     await get(app, 'v1.1.0');
     hasty.on('error', () => {}).destroy();
     await untilFilesAre(1);
+  });
+});
+
+describe('a zip on the disk, from a git server', { skip: withoutProc || skipWithout('git') }, () => {
+  it('is made of a pack on the disk, which is let go of, and stays while it is in the cache', async () => {
+    await using double = await startHostedDouble('gitea');
+    const env = { MODFORGE_SPOOL_ABOVE_MB: '0.1', MODFORGE_CACHE_MB: '7' };
+    const before = countDeletedFiles();
+    {
+      await using app = await startHostedApp({ kind: 'gitea', double, env });
+      const published = await uploadTo(app, await moduleZip(module, 'v1.0.0', files));
+      assert.equal(published.status, 201, await published.text());
+      const headers = { Authorization: ada.basic };
+      const first = await get(app, 'v1.0.0', headers);
+      assert.equal(first.status, 200);
+      await untilFilesAre(before + 1);
+      assert.ok((await get(app, 'v1.0.0', headers)).bytes.equals(first.bytes));
+      await untilFilesAre(before + 1);
+    }
+    await untilFilesAre(before);
   });
 });
 
