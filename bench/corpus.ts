@@ -96,7 +96,7 @@ const corpusFile = (path: string, content: Buffer): CorpusFile => ({
 });
 
 async function readFixture(zip: string, folder: string): Promise<CorpusFile[]> {
-  const entries = await readZip(await readFile(join(fixtures, zip)));
+  const entries = await readZip(await readFile(join(fixtures, zip)), new AbortController().signal);
   return await Promise.all(
     entries.map(async entry => {
       const path = entry.name.replace(/^.*?@[^/]+/, folder);

@@ -30,8 +30,8 @@ const maxReturnedBytes = 2 ** 21;
 const maxReturned = 5;
 const role = 'modforge: digests';
 
-/** It does not keep the process from ending. */
-export function startDigestThread(): DigestThread {
+/** It does not keep the process from ending. `onEnd` is called when it is of no use any more. */
+export function startDigestThread(onEnd: () => void): DigestThread {
   const worker = new Worker(new URL(import.meta.url), { workerData: role });
   worker.unref();
   const waiting: { resolve: (answer: Answer) => void; reject: (reason: Error) => void }[] = [];
@@ -43,7 +43,11 @@ export function startDigestThread(): DigestThread {
   });
   worker.on('error', error => {
     failure = error;
-    for (const { reject } of waiting.splice(0)) reject(error);
+  });
+  worker.once('exit', () => {
+    failure ??= new Error('the thread that hashes has ended');
+    for (const { reject } of waiting.splice(0)) reject(failure);
+    onEnd();
   });
   return {
     async digest(contents) {

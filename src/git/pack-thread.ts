@@ -1,11 +1,13 @@
 /** What runs on the thread that reads packs: a job is a port, over which the pack comes and its objects go back. */
 import { on } from 'node:events';
 import { type MessagePort, parentPort, type Transferable } from 'node:worker_threads';
+import { giveWay } from '../give-way.ts';
 import type { Bulk } from '../spool/slice.ts';
 import { SliceStore } from '../spool/slice-store.ts';
 import type { SpoolFile } from '../spool/spool.ts';
 import type { Digested } from './deflated-blob.ts';
 import { type DigestThread, startDigestThread } from './digest-thread.ts';
+import { CorruptPack } from './errors.ts';
 import type { ObjectId, ObjectKind } from './object-id.ts';
 import { digestHere, type ReadObject, type ReadPack, readPack } from './read-pack.ts';
 
@@ -40,8 +42,11 @@ export interface SentObject {
 /** Bytes of a full batch of contents. */
 const minThreadBytes = 1024 * 1024;
 
-/** Objects that are sent at once: a millisecond's work for who gets them. */
+/** Objects that are sent at once, and bytes of those that are no blobs: a millisecond's work for who gets them. */
 const batchSize = 500;
+const batchBytes = 1024 * 1024;
+/** Bytes of all of those, which are held as they are: a hundred times what a module with as many folders as there may be has. */
+const maxHeldBytes = 256 * 1024 * 1024;
 
 async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {
   const controller = new AbortController();
@@ -51,7 +56,11 @@ async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {
   const store = new SliceStore(spoolAboveBytes);
   try {
     const pack = await readPack(received(port, signal), { ...limits, blobs: store, digest, signal });
-    for (const batch of batchesOf(pack, store.bulks)) send(batch);
+    for (const batch of batchesOf(pack, store.bulks)) {
+      await giveWay();
+      signal.throwIfAborted();
+      send(batch);
+    }
     const bulks = await store.detach();
     send(
       { kind: 'done', bulks },
@@ -69,14 +78,10 @@ let digestThread: DigestThread | undefined;
 async function digest(contents: readonly Buffer[]): Promise<readonly Digested[]> {
   const bytes = contents.reduce((sum, content) => sum + content.byteLength, 0);
   if (bytes < minThreadBytes) return await digestHere(contents);
-  digestThread ??= startDigestThread();
-  try {
-    return await digestThread.digest(contents);
-  } catch (error) {
-    // It has ended; the next who needs one starts another.
+  digestThread ??= startDigestThread(() => {
     digestThread = undefined;
-    throw error;
-  }
+  });
+  return await digestThread.digest(contents);
 }
 
 async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
@@ -92,15 +97,22 @@ async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator
 function* batchesOf(pack: ReadPack, bulks: readonly Bulk[]): Generator<PackNews, void> {
   const indexes = new Map(bulks.map((bulk, i) => [bulk, i]));
   let objects: SentObject[] = [];
-  let bytes: Uint8Array[] = [];
-  const batch = (): PackNews => ({ kind: 'objects', objects, bytes: new Uint8Array(Buffer.concat(bytes)) });
+  let pieces: Uint8Array[] = [];
+  let bytes = 0;
+  let held = 0;
+  const batch = (): PackNews => ({ kind: 'objects', objects, bytes: Buffer.concat(pieces) });
   for (const object of pack.values()) {
+    const piece = object.blob?.sha256 ?? object.content();
     objects.push(sentObject(object, indexes));
-    bytes.push(object.blob?.sha256 ?? object.content());
-    if (objects.length < batchSize) continue;
+    pieces.push(piece);
+    bytes += piece.byteLength;
+    if (object.blob === undefined) held += piece.byteLength;
+    if (held > maxHeldBytes) throw new CorruptPack(`the pack holds more than ${maxHeldBytes} bytes beside its files`);
+    if (objects.length < batchSize && bytes < batchBytes) continue;
     yield batch();
     objects = [];
-    bytes = [];
+    pieces = [];
+    bytes = 0;
   }
   yield batch();
 }

@@ -122,6 +122,7 @@ const printable = (text: string): string =>
 /** Express's last handler: an error becomes a status and a sentence, and what is ours to mend goes to the log with an id. */
 export function replyWithError(log: Logger): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
+    if (error instanceof SpoolFault) log.error({ err: error }, 'the disk failed a request');
     if (error instanceof ClientGone || request.socket.destroyed) {
       response.destroy();
       return;
@@ -140,8 +141,7 @@ export function replyWithError(log: Logger): ErrorRequestHandler {
       replyWithText(response, 500, `${contentFault(error) ?? 'an internal error'} (error ${id})`);
       return;
     }
-    if (error instanceof SpoolFault) log.error({ err: error }, 'the disk failed a request');
-    else if (reply.status > 500) log.warn({ err: error }, 'the forge failed a request');
+    if (reply.status > 500 && !(error instanceof SpoolFault)) log.warn({ err: error }, 'the forge failed a request');
     response.set(reply.headers ?? {});
     if (error instanceof InvalidUpload && request.accepts(['text/plain', 'application/json']) === 'application/json') {
       response.status(reply.status).json({ error: error.message, problems: error.problems });

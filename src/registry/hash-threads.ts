@@ -1,6 +1,6 @@
 /** Threads that hash files; this module is also what runs on them. */
-import { on, once } from 'node:events';
-import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { on } from 'node:events';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { InvalidZip, type ZipFault } from '../zip/errors.ts';
 import type { CompressedFile } from '../zip/inflate-entry.ts';
 import { type FileHashes, hashFile } from './hash-file.ts';
@@ -33,6 +33,8 @@ export interface HashThreads extends AsyncDisposable {
   hash(batch: Batch): Promise<readonly BatchedHashes[]>;
 }
 
+const role = 'modforge: uploads';
+
 export function startHashThreads(count: number): HashThreads {
   const threads = Array.from({ length: count }, startThread);
   return {
@@ -46,8 +48,10 @@ export function startHashThreads(count: number): HashThreads {
 type Answer = readonly BatchedHashes[];
 
 function startThread() {
-  const worker = new Worker(new URL(import.meta.url));
-  const failed = once(worker, 'error').then(([error]) => Promise.reject(error));
+  const worker = new Worker(new URL(import.meta.url), { workerData: role });
+  const failed = new Promise<never>((_, reject) => {
+    worker.once('error', reject).once('exit', () => reject(new Error('a thread that hashes has ended')));
+  });
   failed.catch(() => {});
   /** Of those who wait; it answers in the order in which it is asked. */
   const answers: ((answer: Answer) => void)[] = [];
@@ -60,7 +64,7 @@ function startThread() {
   return { worker, answers, hash };
 }
 
-if (!isMainThread && parentPort) {
+if (parentPort && workerData === role) {
   // One after the other, so that the answers keep the order.
   for await (const [{ bytes, files }] of on(parentPort, 'message') as AsyncIterable<[Batch]>) {
     const held = Buffer.from(bytes.buffer);

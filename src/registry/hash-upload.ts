@@ -1,5 +1,5 @@
 /** Hashing an upload's files: where it is in memory on the main thread, which gives way, and where it is on the disk on threads of their own. */
-import { type Bulk, readSlice, type Slice, sliceOf, subslice } from '../spool/slice.ts';
+import { appendTo, type Bulk, readSlice, type Slice, sliceOf, subslice } from '../spool/slice.ts';
 import { InvalidZip } from '../zip/errors.ts';
 import { type CompressedFile, isHeld } from '../zip/inflate-entry.ts';
 import { type FileHashes, hashFile } from './hash-file.ts';
@@ -33,8 +33,8 @@ let areThreadsTaken = false;
 /** Gets ready to hash the files of an archive: threads need some time to start. */
 export function startHasher(archive: Bulk): Hasher {
   if (Buffer.isBuffer(archive) || areThreadsTaken) return { hash: hashHere, async [Symbol.asyncDispose]() {} };
-  areThreadsTaken = true;
   const threads = startHashThreads(2);
+  areThreadsTaken = true;
   return {
     hash: files => hashOn(threads, files),
     async [Symbol.asyncDispose]() {
@@ -67,7 +67,7 @@ async function* hashOn<File extends CompressedFile>(
 ): AsyncGenerator<HashedFile<File>, void> {
   const underWay: Promise<HashedFile<File>[]>[] = [];
   async function* finish(rest: number) {
-    while (underWay.length > rest) yield* (await underWay.shift()) ?? [];
+    while (underWay.length > rest) for (const hashed of (await underWay.shift()) ?? []) yield await keep(hashed);
   }
   for (const batch of batchesOf(files)) {
     signal.throwIfAborted();
@@ -83,6 +83,14 @@ async function* hashOn<File extends CompressedFile>(
     yield* finish(maxUnderWay - 1);
   }
   yield* finish(0);
+}
+
+/** A deflate stream that a thread made goes behind the archive, as one that is made here. */
+async function keep<File extends CompressedFile>({ file, hashes }: HashedFile<File>): Promise<HashedFile<File>> {
+  const { bulk } = file.data;
+  if (hashes instanceof InvalidZip || hashes.deflated.bulk === bulk) return { file, hashes };
+  const deflated = await appendTo(bulk, [await readSlice(hashes.deflated)]);
+  return { file, hashes: { ...hashes, deflated } };
 }
 
 /** Bytes of an archive that are sent at once. */
@@ -126,11 +134,12 @@ async function hashBatch<File extends CompressedFile>(
     isContentWanted: isContentWanted(file),
   }));
   const hashes = await threads.hash({ bytes, files: batched });
-  return files.map((file, i) => ({ file, hashes: fromThread(hashes[i] ?? [], span) }));
+  return files.map((file, i) => ({ file, hashes: fromThread(hashes[i], span) }));
 }
 
 /** As hashFile gives them: from a thread come plain bytes, and ranges of those that were sent. */
-function fromThread(found: BatchedHashes, span: Slice): FileHashes | InvalidZip {
+function fromThread(found: BatchedHashes | undefined, span: Slice): FileHashes | InvalidZip {
+  if (found === undefined) throw new TypeError('a file was not hashed');
   if (!('id' in found)) return new InvalidZip(found);
   const { deflated, content } = found;
   return {

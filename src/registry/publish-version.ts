@@ -2,7 +2,7 @@
 import type { Caller } from '../forge/credentials.ts';
 import { TreeBuilder } from '../git/build-tree.ts';
 import { type Commit, encodeCommit } from '../git/commit.ts';
-import { RefMoved, RepositoryNotFound } from '../git/errors.ts';
+import { PushRefused, RefMoved, RepositoryNotFound } from '../git/errors.ts';
 import { emptyTree, type ObjectId } from '../git/object-id.ts';
 import { type PackedObject, packObject } from '../git/packed-object.ts';
 import { isRefName, type RefName, tagRef } from '../git/ref-name.ts';
@@ -83,19 +83,20 @@ export async function publishVersion(
     const message = formatRecord(upload);
     const content = { tree: tree.id, parents: parent ? [parent] : [], author: person, committer: person, message };
     const packed = packObject('commit', encodeCommit(content));
-    // What is of the parent is there already. Where it is not, against all rules, the push is refused as one that was too late.
-    const known = parent && attempt === 1 ? sent.of(parent) : undefined;
+    // What is of the parent is there already. Where it is not, against all rules, the push is refused, and then all is sent.
+    const known = parent && attempt === 1 ? sent.of(parent) : new Set();
     try {
       const isFirst = ownershipOf(refs, place) === 'empty';
       const first = isFirst ? firstUpdates(place, packed.id) : { updates: [], objects: [] };
       await remote.push({
-        objects: [...contained.filter(({ id }) => !known?.has(id)), packed, ...first.objects],
+        objects: [...contained.filter(({ id }) => !known.has(id)), packed, ...first.objects],
         updates: [...first.updates, { name: tag, from: undefined, to: packed.id }],
         signal,
       });
     } catch (error) {
       repositories.forget(place);
-      if (error instanceof RefMoved && attempt < attempts) continue;
+      const wasPart = error instanceof PushRefused && known.size > 0;
+      if ((error instanceof RefMoved || wasPart) && attempt < attempts) continue;
       throw error;
     }
     repositories.forget(place);

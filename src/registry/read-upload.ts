@@ -45,7 +45,7 @@ export interface UploadTarget {
  */
 export async function readUpload(body: Bulk, expected: UploadTarget | undefined, signal: AbortSignal): Promise<Upload> {
   await using hasher = startHasher(body);
-  const entries = await readEntries(body);
+  const entries = await readEntries(body, signal);
   const target = readTarget(entries, expected);
   const check = new ZipCheck(target);
   for (const entry of entries) {
@@ -101,9 +101,9 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
 const invalid = (target: UploadTarget, problems: readonly UploadProblem[]): InvalidUpload =>
   new InvalidUpload(`cannot publish ${target.module} ${target.version}`, problems);
 
-async function readEntries(body: Bulk): Promise<readonly ZipEntry[]> {
+async function readEntries(body: Bulk, signal: AbortSignal): Promise<readonly ZipEntry[]> {
   try {
-    return await readZip(body);
+    return await readZip(body, signal);
   } catch (error) {
     if (!(error instanceof InvalidZip)) throw error;
     throw new InvalidUpload('cannot read the module zip', error.problems, { cause: error });

@@ -48,7 +48,8 @@ export class SliceStore implements AsyncDisposable {
   /** Gives all of it away, to another thread: the store and its slices are of no use afterwards. */
   async detach(): Promise<(Buffer | SpoolFile)[]> {
     const detached: (Buffer | SpoolFile)[] = [];
-    for (const bulk of this.#bulks.splice(0)) detached.push(Buffer.isBuffer(bulk) ? bulk : await bulk.detach());
+    for (const bulk of this.#bulks) detached.push(Buffer.isBuffer(bulk) ? bulk : await bulk.detach());
+    this.#bulks.length = 0;
     return detached;
   }
 

@@ -24,6 +24,9 @@ import {
 /** Go has no such limit. But an entry takes 80 bytes of an upload and several hundred here, and memory must have a bound. */
 export const maxEntries = 200_000;
 
+/** More are not looked for: each may be told with a name of 64 kB. */
+const maxFaults = 1_000;
+
 /** A file or folder of a zip; a folder's name ends with `/`, and its method means nothing. */
 export interface ZipEntry extends CompressedFile {
   readonly isDirectory: boolean;
@@ -33,17 +36,18 @@ export interface ZipEntry extends CompressedFile {
 
 /**
  * Lists a zip's entries in the order of its directory; no content is looked at yet.
- * Throws InvalidZip with every problem found, and SpoolFault.
+ * Throws InvalidZip with every problem found (the first 1,000), SpoolFault, and the signal's reason.
  */
-export async function readZip(archive: Bulk): Promise<ZipEntry[]> {
+export async function readZip(archive: Bulk, signal: AbortSignal): Promise<ZipEntry[]> {
   const entries: ZipEntry[] = [];
   const problems: ZipFault[] = [];
   const spans: Span[] = [];
   try {
     const { body, place } = await openZip(sliceOf(archive));
     let at = place.start;
-    for (let i = 0; i < place.entryCount; i++) {
+    for (let i = 0; i < place.entryCount && problems.length < maxFaults; i++) {
       await giveWay();
+      signal.throwIfAborted();
       const header = await readHeader(body, at);
       const { entry, span, faults } = await readEntry(header, body);
       entries.push(entry);
@@ -53,7 +57,7 @@ export async function readZip(archive: Bulk): Promise<ZipEntry[]> {
     }
     spans.push({ name: '', start: place.start, end: at });
     // archive/zip reads as many headers as there are, and then compares.
-    if (at !== place.end) {
+    if (at !== place.end && problems.length < maxFaults) {
       problems.push(notAZip(`its directory of ${place.entryCount} entries does not fill the room it has`));
     }
   } catch (error) {
@@ -68,16 +72,16 @@ export async function readZip(archive: Bulk): Promise<ZipEntry[]> {
 const notAZip = (reason: string): ZipFault => ({ code: 'not-a-zip', file: '', reason });
 
 /** Opens the archive, which may have something in front of it, as a self-extracting one has (archive/zip, readDirectoryEnd). */
-async function openZip(body: Slice): Promise<{ body: Slice; place: DirectoryPlace }> {
-  const place = await findDirectory(body);
+async function openZip(archive: Slice): Promise<{ body: Slice; place: DirectoryPlace }> {
+  const place = await findDirectory(archive);
   const before = place.end - place.bytes - place.start;
-  if (before > 0 && !(await isHeaderAt(body, place.start))) return openZip(subslice(body, before, sliceBytes(body)));
   if (before < 0) throw new InvalidZip([notAZip('what its end says of its directory does not fit')]);
   if (place.entryCount > maxEntries) {
     const reason = `it has ${place.entryCount} entries, and ${maxEntries} is the most`;
     throw new InvalidZip([{ code: 'too-many-entries', file: '', reason }]);
   }
-  return { body, place };
+  if (before === 0 || (await isHeaderAt(archive, place.start))) return { body: archive, place };
+  return { body: subslice(archive, before, sliceBytes(archive)), place: { ...place, end: place.end - before } };
 }
 
 interface Span {
@@ -147,12 +151,14 @@ function fileTypeFault({ unixMode = 0, isDirectory }: { unixMode: number | undef
   return `it is not a regular file (mode ${unixMode.toString(8)})`;
 }
 
+const quoted = (name: string): string => JSON.stringify(name.slice(0, 200));
+
 const usesDescriptor = ({ flags }: EntryHeader): boolean => (flags & 8) !== 0;
 
 /** In what the header in front of the data says something else than the directory, sizes aside that come behind the data. */
 function localFault(header: EntryHeader, local: EntryHeader): string | undefined {
   if (!local.rawName.equals(header.rawName)) {
-    return `its data is headed by another name, ${JSON.stringify(local.rawName.toString())}`;
+    return `its data is headed by another name, ${quoted(local.rawName.toString())}`;
   }
   if (local.method !== header.method) return `its data is headed by another method, ${local.method}`;
   if (usesDescriptor(local)) return undefined;
@@ -172,8 +178,9 @@ function overlaps(spans: readonly Span[]): ZipFault[] {
   for (const span of spans.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
     if (last && span.start < last.end) {
       const [file, other] = span.name === '' ? [last.name, span.name] : [span.name, last.name];
-      const reason = `its data overlaps ${other === '' ? "the zip's directory" : JSON.stringify(other)}`;
+      const reason = `its data overlaps ${other === '' ? "the zip's directory" : quoted(other)}`;
       faults.push({ code: 'overlap', file, reason });
+      if (faults.length === maxFaults) break;
     }
     if (!last || span.end > last.end) last = span;
   }

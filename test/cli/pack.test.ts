@@ -16,6 +16,7 @@ import { inflateEntry } from '../../src/zip/inflate-entry.ts';
 import { readZip } from '../../src/zip/read-zip.ts';
 import { checkZipEntries } from '../support/check-zip-entries.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
+import { never } from '../support/never.ts';
 import { makeTemporaryFolder } from '../support/temporary-folder.ts';
 
 const module = 'example.com/lib';
@@ -182,7 +183,7 @@ for (const [title, items, isPackable] of DIRECTORIES) {
 
 /** That the zip is what packModule says it is, and a module's. */
 async function checkZip(packed: PackedModule, file: string): Promise<void> {
-  const entries = await readZip(await readFile(file));
+  const entries = await readZip(await readFile(file), never);
   const parsed = { module: parseModulePath(module), version: parseVersion(version) };
   assert.deepEqual(checkZipEntries({ ...parsed, entries }), []);
   const files: { name: string; sha256: Buffer }[] = [];
@@ -264,7 +265,7 @@ test('the zip goes to standard output if asked, and what is said about it then d
   const { status, stdout, stderr, files } = await run(folder.path, 'm', '--version', version, '--out', '-');
   assert.equal(status, 0);
   assert.deepEqual(
-    (await readZip(stdout)).map(({ name }) => name),
+    (await readZip(stdout, never)).map(({ name }) => name),
     [`${module}@${version}/go.mod`],
   );
   assert.match(stderr, /^example\.com\/lib@v1\.2\.3\nh1:.{44}\n$/);

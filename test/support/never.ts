@@ -1,0 +1,2 @@
+/** For what nobody gives up. */
+export const never: AbortSignal = new AbortController().signal;
