@@ -1,8 +1,8 @@
 /** Blobs as a snapshot holds them: compressed, and ready for a zip. */
 import { createHash } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { crc32, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
+import { giveWay } from '../give-way.ts';
 import { readSlice, type Slice, sliceOf } from '../spool/slice.ts';
 import { beginObjectHash, type ObjectId, type ObjectKind } from './object-id.ts';
 
@@ -42,7 +42,7 @@ export async function digestObject(kind: ObjectKind, content: Buffer): Promise<D
   const hash = createHash('sha256');
   let crc = 0;
   for (let at = 0; at < size; at += pieceBytes) {
-    if (at > 0) await nextTurn();
+    if (at > 0) await giveWay();
     const piece = content.subarray(at, at + pieceBytes);
     objectHash.update(piece);
     hash.update(piece);

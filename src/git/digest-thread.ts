@@ -1,6 +1,5 @@
 /** A thread that hashes the contents of blobs; this module is also what runs on it. */
-import { on } from 'node:events';
-import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { answerQuestions, startOrderedThread } from '../ordered-thread.ts';
 import { type Digested, digestObject } from './deflated-blob.ts';
 import type { ObjectId } from './object-id.ts';
 
@@ -28,35 +27,19 @@ const sha256Bytes = 32;
 /** What comes back is kept, if it is not too large and not too many. */
 const maxReturnedBytes = 2 ** 21;
 const maxReturned = 5;
-const role = 'modforge: digests';
+const role = 'the contents of blobs';
 
-/** It does not keep the process from ending. `onEnd` is called when it is of no use any more. */
+/** `onEnd` is called when it is of no use any more. */
 export function startDigestThread(onEnd: () => void): DigestThread {
-  const worker = new Worker(new URL(import.meta.url), { workerData: role });
-  worker.unref();
-  const waiting: { resolve: (answer: Answer) => void; reject: (reason: Error) => void }[] = [];
-  let failure: Error | undefined;
+  const thread = startOrderedThread<Contents, Answer>(import.meta.url, role, onEnd);
   let returned: Uint8Array<ArrayBuffer>[] = [];
-  worker.on('message', (answer: Answer) => {
-    if (answer.bytes.byteLength <= maxReturnedBytes) returned = [answer.bytes, ...returned].slice(0, maxReturned);
-    waiting.shift()?.resolve(answer);
-  });
-  worker.on('error', error => {
-    failure = error;
-  });
-  worker.once('exit', () => {
-    failure ??= new Error('the thread that hashes has ended');
-    for (const { reject } of waiting.splice(0)) reject(failure);
-    onEnd();
-  });
   return {
     async digest(contents) {
-      if (failure !== undefined) throw failure;
       const sizes = contents.map(content => content.byteLength);
-      const message: Contents = { bytes: concat(contents, returned.pop()), sizes };
-      const answer = new Promise<Answer>((resolve, reject) => waiting.push({ resolve, reject }));
-      worker.postMessage(message, [message.bytes.buffer]);
-      return digestedOf(await answer, sizes);
+      const bytes = concat(contents, returned.pop());
+      const answer = await thread.ask({ bytes, sizes }, [bytes.buffer]);
+      if (answer.bytes.byteLength <= maxReturnedBytes) returned = [answer.bytes, ...returned].slice(0, maxReturned);
+      return digestedOf(answer, sizes);
     },
   };
 }
@@ -94,8 +77,4 @@ async function answer({ bytes, sizes }: Contents): Promise<Answer> {
   return { ids, crc32s, sha256s, bytes };
 }
 
-if (parentPort && workerData === role) {
-  for await (const [contents] of on(parentPort, 'message') as AsyncIterable<[Contents]>) {
-    parentPort.postMessage(await answer(contents), [contents.bytes.buffer]);
-  }
-}
+await answerQuestions(role, answer, ({ bytes }) => [bytes.buffer]);

@@ -45,7 +45,7 @@ const minThreadBytes = 1024 * 1024;
 /** Objects that are sent at once, and bytes of those that are no blobs: a millisecond's work for who gets them. */
 const batchSize = 500;
 const batchBytes = 1024 * 1024;
-/** Bytes of all of those, which are held as they are: a hundred times what a module with as many folders as there may be has. */
+/** Bytes of all of those, which are held as they are: the trees of a repository with as many files as are read take some tens of MB. */
 const maxHeldBytes = 256 * 1024 * 1024;
 
 async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {

@@ -1,6 +1,6 @@
 /** Reading a pack on a thread of its own, so that this one can go on: one such thread reads all packs of the process. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { giveWay } from '../give-way.ts';
 import type { Bulk } from '../spool/slice.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { openSpool, SpoolFault } from '../spool/spool.ts';
@@ -168,7 +168,7 @@ async function objectsOf(batches: readonly Batch[], bulks: readonly Bulk[]): Pro
       objects.set(object.id, objectOf(object, Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at), bulks));
       at = end;
     }
-    await nextTurn();
+    await giveWay();
   }
   return objects;
 }

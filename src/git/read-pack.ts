@@ -192,16 +192,10 @@ class PackReader {
     if (kind !== undefined) {
       input.take(end);
       const { content, zlib: taken } = await this.#inflateNext(size);
-      if (kind === 'blob' && this.#options.blobs !== undefined) {
-        const kept = this.#options.blobs.keep(deflateOf(taken));
-        const data = kept instanceof Promise ? await kept : kept;
-        const known: Known = { source: { kind: 'kept', data, size }, kind, depth: 0 };
-        this.#known.set(offset, known);
-        this.#recent.set(known.source, content);
-        this.#batch.push({ offset, known, data, content });
-        this.#batchBytes += size;
-        if (this.#batchBytes >= batchBytes || this.#batch.length === maxBatchSize)
-          await this.#identifyBatch(maxBatches);
+      const { blobs } = this.#options;
+      if (kind === 'blob' && blobs !== undefined) {
+        const kept = blobs.keep(deflateOf(taken));
+        await this.#addToBatch(offset, kept instanceof Promise ? await kept : kept, content);
         return;
       }
       // A copy: the slice would keep all that came with it.
@@ -262,6 +256,18 @@ class PackReader {
       const { id, known } = await this.#learnBuilt(delta, base, result);
       bases.push({ ...known, content: result, deltas: this.#takeWaiting(delta.offset, id) });
     }
+  }
+
+  /** A blob that came whole and is kept: a base for deltas from now on, and hashed with others. */
+  async #addToBatch(offset: number, data: Slice, content: Buffer): Promise<void> {
+    const size = content.byteLength;
+    const known: Known = { source: { kind: 'kept', data, size }, kind: 'blob', depth: 0 };
+    this.#known.set(offset, known);
+    this.#recent.set(known.source, content);
+    this.#batch.push({ offset, known, data, content });
+    this.#batchBytes += size;
+    const isFull = this.#batchBytes >= batchBytes || this.#batch.length === maxBatchSize;
+    if (isFull) await this.#identifyBatch(maxBatches);
   }
 
   /** Begins to hash the blobs of the batch, and waits until no more than so many batches are under way. */

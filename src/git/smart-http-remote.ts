@@ -3,7 +3,7 @@
  * one request each; files are one where the server combines filters and the files are small and near the root, else two.
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { giveWay } from '../give-way.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { CorruptPack, GitUnavailable, ObjectMissing } from './errors.ts';
 import { commitFilters, type Filter, FilterRefused, fileFilters, type RefusedFilters } from './fetch-filter.ts';
@@ -287,7 +287,7 @@ async function historyOf({ pack, shallow }: Fetched): Promise<HistoryCommit[]> {
   for (const { id, kind, content } of pack.values()) {
     if (kind !== 'commit') continue;
     // Some milliseconds' work; in between it is others' turn.
-    if (commits.length % 1000 === 0) await nextTurn();
+    if (commits.length % 1000 === 0) await giveWay();
     const commit = parseHistoryCommit(id, content());
     commits.push(shallow.has(id) ? { ...commit, parents: [] } : commit);
   }

@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { giveWay } from '../give-way.ts';
 import type { Commit } from './commit.ts';
 import { TooManyFiles } from './errors.ts';
 import type { ObjectId } from './object-id.ts';
@@ -47,7 +47,7 @@ export async function* walkTree(
       continue;
     }
     count += 1;
-    if (count % entriesPerTurn === 0) await nextTurn();
+    if (count % entriesPerTurn === 0) await giveWay();
     signal.throwIfAborted();
     if (count > maxFiles) throw new TooManyFiles(id, maxFiles);
     const path = `${folder.prefix}${entry.name}`;

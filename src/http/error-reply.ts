@@ -73,23 +73,23 @@ export function errorReply(error: unknown): ErrorReply | undefined {
   if (error instanceof TargetTooLong) return { status: 414, message };
   if (isUnservable(error)) return { status: 422, message };
   if (error instanceof GitUnavailable || error instanceof ForgeUnavailable) {
-    const seconds = error.retryAfterSeconds ?? defaultRetryAfterSeconds;
-    return { status: 503, message, headers: { 'Retry-After': String(seconds) } };
+    return tryAgain(503, message, error.retryAfterSeconds);
   }
   if (error instanceof RefMoved || error instanceof RepositoryNotFound) {
-    const headers = { 'Retry-After': String(defaultRetryAfterSeconds) };
-    return { status: 503, message: 'the repository changed meanwhile; try again', headers };
+    return tryAgain(503, 'the repository changed meanwhile; try again');
   }
   if (error instanceof SpoolFault) {
-    const headers = { 'Retry-After': String(defaultRetryAfterSeconds) };
-    return { status: 503, message: 'the disk of this registry fails; tell its operator, and try again', headers };
+    return tryAgain(503, 'the disk of this registry fails; tell its operator, and try again');
   }
-  if (error.name === 'TimeoutError') {
-    const headers = { 'Retry-After': String(defaultRetryAfterSeconds) };
-    return { status: 504, message: 'the forge took too long; try again', headers };
-  }
+  if (error.name === 'TimeoutError') return tryAgain(504, 'the forge took too long; try again');
   return undefined;
 }
+
+const tryAgain = (status: number, message: string, seconds = defaultRetryAfterSeconds): ErrorReply => ({
+  status,
+  message,
+  headers: { 'Retry-After': String(seconds) },
+});
 
 /** What people pushed and modforge will not serve, now or later. */
 const isUnservable = (error: Error): boolean =>

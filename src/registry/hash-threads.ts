@@ -1,6 +1,5 @@
 /** Threads that hash files; this module is also what runs on them. */
-import { on } from 'node:events';
-import { parentPort, Worker, workerData } from 'node:worker_threads';
+import { answerQuestions, startOrderedThread } from '../ordered-thread.ts';
 import { InvalidZip, type ZipFault } from '../zip/errors.ts';
 import type { CompressedFile } from '../zip/inflate-entry.ts';
 import { type FileHashes, hashFile } from './hash-file.ts';
@@ -33,45 +32,25 @@ export interface HashThreads extends AsyncDisposable {
   hash(batch: Batch): Promise<readonly BatchedHashes[]>;
 }
 
-const role = 'modforge: uploads';
+const role = 'the files of uploads';
 
 export function startHashThreads(count: number): HashThreads {
-  const threads = Array.from({ length: count }, startThread);
+  const threads = Array.from({ length: count }, () =>
+    startOrderedThread<Batch, readonly BatchedHashes[]>(import.meta.url, role),
+  );
   return {
-    hash: batch => threads.reduce((a, b) => (b.answers.length < a.answers.length ? b : a)).hash(batch),
+    hash: batch => threads.reduce((a, b) => (b.waiting < a.waiting ? b : a)).ask(batch, [batch.bytes.buffer]),
     async [Symbol.asyncDispose]() {
-      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+      await Promise.all(threads.map(thread => thread.end()));
     },
   };
 }
 
-type Answer = readonly BatchedHashes[];
-
-function startThread() {
-  const worker = new Worker(new URL(import.meta.url), { workerData: role });
-  const failed = new Promise<never>((_, reject) => {
-    worker.once('error', reject).once('exit', () => reject(new Error('a thread that hashes has ended')));
-  });
-  failed.catch(() => {});
-  /** Of those who wait; it answers in the order in which it is asked. */
-  const answers: ((answer: Answer) => void)[] = [];
-  worker.on('message', (answer: Answer) => answers.shift()?.(answer));
-  const hash = (batch: Batch): Promise<Answer> => {
-    const answer = new Promise<Answer>(resolve => answers.push(resolve));
-    worker.postMessage(batch, [batch.bytes.buffer]);
-    return Promise.race([answer, failed]);
-  };
-  return { worker, answers, hash };
-}
-
-if (parentPort && workerData === role) {
-  // One after the other, so that the answers keep the order.
-  for await (const [{ bytes, files }] of on(parentPort, 'message') as AsyncIterable<[Batch]>) {
-    const held = Buffer.from(bytes.buffer);
-    const hashes: BatchedHashes[] = [];
-    for (const file of files) hashes.push(await hashBatched(file, held));
-    parentPort.postMessage(hashes);
-  }
+async function hashBatch({ bytes, files }: Batch): Promise<readonly BatchedHashes[]> {
+  const held = Buffer.from(bytes.buffer);
+  const hashes: BatchedHashes[] = [];
+  for (const file of files) hashes.push(await hashBatched(file, held));
+  return hashes;
 }
 
 async function hashBatched({ data, isContentWanted, ...file }: BatchedFile, held: Buffer): Promise<BatchedHashes> {
@@ -88,3 +67,5 @@ async function hashBatched({ data, isContentWanted, ...file }: BatchedFile, held
     throw error;
   }
 }
+
+await answerQuestions(role, hashBatch);

@@ -56,7 +56,7 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
   let owners = 1;
   let writtenBytes = byteLength;
   /** What is appended and not yet written: the beginning of `batch`. */
-  let batch = Buffer.allocUnsafeSlow(batchBytes);
+  let batch = Buffer.alloc(0);
   let batched = 0;
   let windows: readonly Window[] = [];
 
@@ -71,13 +71,14 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
     await write(batch.subarray(0, batched));
     writtenBytes += batched;
     batched = 0;
-    // Readers may have slices of the old one.
-    batch = Buffer.allocUnsafeSlow(batchBytes);
+    // Readers may have slices of it.
+    batch = Buffer.alloc(0);
   };
 
-  const appendLarge = async (bytes: Uint8Array) => {
+  const appendToNext = async (bytes: Uint8Array) => {
     await writeBatch();
     if (bytes.byteLength < batchBytes) {
+      batch = Buffer.allocUnsafeSlow(batchBytes);
       batch.set(bytes);
       batched = bytes.byteLength;
       return;
@@ -116,7 +117,7 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
     },
 
     append(bytes) {
-      if (batched + bytes.byteLength > batchBytes) return appendLarge(bytes);
+      if (batched + bytes.byteLength > batch.byteLength) return appendToNext(bytes);
       batch.set(bytes, batched);
       batched += bytes.byteLength;
     },

@@ -1,15 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ObjectMissing } from '../../git/errors.ts';
 import type { ObjectId } from '../../git/object-id.ts';
 import type { HistoryCommit, HistoryRange } from '../../git/remote.ts';
+import { giveWay } from '../../give-way.ts';
 
 interface Visit {
   readonly commit: HistoryCommit;
   isKnown: boolean;
 }
-
-/** For so long it may keep the process from anything else. */
-const turnMs = 10;
 
 /**
  * What Remote.history gives. `read` gives undefined for what is no commit, and throws ObjectMissing.
@@ -25,17 +22,13 @@ export async function walkHistory(
   /** By time, the newest last. */
   const waiting: Visit[] = [];
   let oldestNew = Number.POSITIVE_INFINITY;
-  let turnEndsAt = 0;
 
   const visit = async (id: ObjectId, isKnown: boolean): Promise<void> => {
     let there = visits.get(id);
     if (there !== undefined && (there.isKnown || !isKnown)) return;
     if (there === undefined) {
-      if (performance.now() > turnEndsAt) {
-        await nextTurn();
-        signal.throwIfAborted();
-        turnEndsAt = performance.now() + turnMs;
-      }
+      await giveWay();
+      signal.throwIfAborted();
       const commit = isKnown ? await unlessMissing(read(id)) : await read(id);
       if (commit === undefined) return;
       there = { commit, isKnown };
