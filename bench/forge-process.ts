@@ -39,7 +39,9 @@ export interface ForgeProcess extends AsyncDisposable {
 
 /** Starts `forge-server.ts`, in which ada owns the organisation acme. */
 export async function startForgeProcess(): Promise<ForgeProcess> {
-  const child = fork(join(import.meta.dirname, 'forge-server.ts'), { execArgv: ['--import', 'tsx'] });
+  const child = fork(join(import.meta.dirname, 'forge-server.ts'), {
+    execArgv: ['--import', './scripts/typescript.mjs'],
+  });
   const ended = once(child, 'exit');
   const failed = ended.then(() => Promise.reject(new Error('the forge has ended')));
   failed.catch(() => {});

@@ -38,7 +38,9 @@ export async function measureLatency(testbed: Testbed, large: BenchModule): Prom
 
 /** The 99th percentile of the latencies at `url` of the requests that were due while `work` was done. */
 async function p99While(url: string, work: () => Promise<unknown>): Promise<number> {
-  const child = fork(join(import.meta.dirname, 'steady-client.ts'), [url], { execArgv: ['--import', 'tsx'] });
+  const child = fork(join(import.meta.dirname, 'steady-client.ts'), [url], {
+    execArgv: ['--import', './scripts/typescript.mjs'],
+  });
   const failed = once(child, 'exit').then(() => Promise.reject(new Error('the steady client has ended')));
   failed.catch(() => {});
   const nextMessage = () => Promise.race([once(child, 'message'), failed]);

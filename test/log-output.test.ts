@@ -10,7 +10,7 @@ const module = join(import.meta.dirname, '../src/log-output.ts');
 /** A process that runs `program` with `output`, the log's, and whose standard output and input are the test's. */
 function start(program: string) {
   const whole = `import { logOutput } from ${JSON.stringify(module)}; const output = logOutput(); ${program}`;
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', whole];
+  const args = ['--import', './scripts/typescript.mjs', '--input-type=module', '--eval', whole];
   return spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'ignore'] });
 }
 

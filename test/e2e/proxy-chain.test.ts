@@ -3,14 +3,13 @@
  * that looked like an absence would let the other proxy answer for our modules.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startAppUnderTest } from '../support/app-under-test.ts';
 import { createGo } from '../support/go-command.ts';
+import { listenOnLoopback } from '../support/listen-on-loopback.ts';
 import { moduleZip } from '../support/module-zip.ts';
 import { publishModule } from '../support/publish.ts';
 import { skipWithout } from '../support/skip-without.ts';
@@ -38,17 +37,7 @@ async function startOtherProxy(module: string, version: string): Promise<OtherPr
     response.statusCode = file === undefined ? 404 : 200;
     response.end(file);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    asked,
-    async [Symbol.asyncDispose]() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
+  return { ...(await listenOnLoopback(server)), asked };
 }
 
 describe('another proxy behind modforge', { skip: skipWithout('go') }, () => {

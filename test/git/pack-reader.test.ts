@@ -12,6 +12,7 @@ import { packObject } from '../../src/git/packed-object.ts';
 import { type ReadPackOptions, readPack } from '../../src/git/read-pack.ts';
 import { readSlice } from '../../src/spool/slice.ts';
 import { SliceStore } from '../../src/spool/slice-store.ts';
+import { craftEntry, craftPack, encodeDistance, seal } from '../support/craft-pack.ts';
 import { gitBytes } from '../support/git-bytes.ts';
 import { inMemory } from '../support/in-memory.ts';
 import { packOf } from '../support/pack-of.ts';
@@ -76,10 +77,7 @@ function objectsOf(gitdir: string, names?: readonly string[]): Objects {
 }
 
 /** Gives a changed pack the checksum that it would have, so that the entries themselves are looked at. */
-function seal(pack: Buffer): Buffer {
-  const body = pack.subarray(0, -20);
-  return Buffer.concat([body, createHash('sha1').update(body).digest()]);
-}
+const reseal = (pack: Buffer): Buffer => seal(pack.subarray(0, -20));
 
 /** Reads what may be damaged: undefined for a typed refusal, else objects under their right ids. */
 async function readOrRefuse(pack: Buffer, more: Partial<ReadPackOptions> = {}): Promise<Objects | undefined> {
@@ -208,13 +206,9 @@ describe('packs of real git', { skip }, () => {
   });
 });
 
-const header = (count: number) =>
-  Buffer.concat([Buffer.from('PACK\0\0\0\x02', 'latin1'), Buffer.from([0, 0, 0, count])]);
-const sealed = (count: number, ...entries: readonly Uint8Array[]) =>
-  seal(Buffer.concat([header(count), ...entries, Buffer.alloc(20)]));
-/** An entry of less than 2,048 bytes. */
+const sealed = (count: number, ...entries: readonly Uint8Array[]) => craftPack(entries, count);
 const entry = (type: number, content: Uint8Array, base: Uint8Array = Buffer.alloc(0), size = content.byteLength) =>
-  Buffer.concat([Buffer.from([0x80 | (type << 4) | (size & 15), size >> 4]), base, deflateSync(content)]);
+  craftEntry(type, content, { base, size });
 
 describe('small packs', () => {
   const base = Buffer.from('the quick brown fox jumps over the lazy dog\n'.repeat(2));
@@ -253,7 +247,7 @@ describe('small packs', () => {
   test('cut off anywhere are refused, with their checksum or with the one that fits', async () => {
     for (let end = 0; end < small.byteLength; end += 1) {
       assert.equal(await readOrRefuse(small.subarray(0, end)), undefined, `cut at ${end}`);
-      if (end >= 20) assert.equal(await readOrRefuse(seal(small.subarray(0, end))), undefined, `sealed at ${end}`);
+      if (end >= 20) assert.equal(await readOrRefuse(reseal(small.subarray(0, end))), undefined, `sealed at ${end}`);
     }
   });
 
@@ -264,7 +258,7 @@ describe('small packs', () => {
         changed.writeUInt8(changed.readUInt8(at) ^ change, at);
         assert.equal(await readOrRefuse(changed), undefined, `byte ${at} ^ ${change}`);
         // contentsOf checks each id against its content.
-        await readOrRefuse(seal(changed));
+        await readOrRefuse(reseal(changed));
       }
     }
   });
@@ -288,7 +282,7 @@ describe('small packs', () => {
       sealed(1, Buffer.from([0xb0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40]), deflateSync(base)),
     ],
     ['a bomb', sealed(1, Buffer.from([0xb0, 0x01]), deflateSync(Buffer.alloc(10_000_000)))],
-    ['another version', seal(Buffer.concat([Buffer.from('PACK\0\0\0\x03\0\0\0\0', 'latin1'), Buffer.alloc(20)]))],
+    ['another version', reseal(Buffer.concat([Buffer.from('PACK\0\0\0\x03\0\0\0\0', 'latin1'), Buffer.alloc(20)]))],
   ] as const) {
     test(`${name} is refused`, async () => {
       assert.equal(await readOrRefuse(pack), undefined);
@@ -335,7 +329,7 @@ describe('small packs', () => {
     const read = await contentsOf(pieces(pack), options);
     assert.ok(read.get(hashObject('blob', large))?.content.equals(large));
     await assert.rejects(readPack(pieces(pack.subarray(0, 1_000_000)), options), CorruptPack);
-    assert.equal(await readOrRefuse(seal(pack.subarray(0, 1_000_000))), undefined);
+    assert.equal(await readOrRefuse(reseal(pack.subarray(0, 1_000_000))), undefined);
   });
 
   test('a stream that needs a dictionary, which no zip reader has, is refused', async () => {
@@ -354,12 +348,9 @@ describe('small packs', () => {
     const entries = [entry(3, Buffer.from('0'))];
     for (let i = 0; i < 5000; i += 1) {
       const last = entries.at(-1)?.byteLength ?? 0;
-      const distance = last < 128 ? [last] : [0x80 | ((last >> 7) - 1), last & 127];
-      entries.push(entry(6, Buffer.from([i === 0 ? 1 : 2, 2, 2, i >> 8, i & 255]), Buffer.from(distance)));
+      entries.push(entry(6, Buffer.from([i === 0 ? 1 : 2, 2, 2, i >> 8, i & 255]), encodeDistance(last)));
     }
-    const pack = sealed(0, ...entries);
-    pack.writeUInt32BE(entries.length, 8);
-    await assert.rejects(readPack(seal(pack), options), /chain of more than/);
+    await assert.rejects(readPack(craftPack(entries), options), /chain of more than/);
   });
 });
 

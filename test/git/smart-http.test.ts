@@ -29,6 +29,7 @@ import { buildTree } from '../support/build-tree.ts';
 import { gitBytes } from '../support/git-bytes.ts';
 import { type GitHttpServer, type GitRequest, startGitHttpServer } from '../support/git-http-server.ts';
 import { inMemory } from '../support/in-memory.ts';
+import { listenOnLoopback } from '../support/listen-on-loopback.ts';
 import { packOf } from '../support/pack-of.ts';
 import { fsck, gitIn } from '../support/plain-git.ts';
 import { skipWithout } from '../support/skip-without.ts';
@@ -579,17 +580,7 @@ async function startFake(answer: Answer): Promise<FakeServer> {
     seen.push({ path: request.url ?? '', authorization: request.headers.authorization, body: Buffer.concat(body) });
     answer(response, request);
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  assert.ok(address !== null && typeof address === 'object');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    seen,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    },
-  };
+  return { ...(await listenOnLoopback(server)), seen };
 }
 
 const someCommit = commitOf({ 'go.mod': 'module m\n', 'a.go': 'package a\n' });
@@ -876,18 +867,15 @@ describe('in front of a server that is not well', () => {
       request.on('error', () => {});
       response.writeHead(401).end();
     });
-    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    assert.ok(address !== null && typeof address === 'object');
+    await using listening = await listenOnLoopback(server);
     const blob = Buffer.alloc(30_000_000);
     const objects = [{ ...packObject('blob', blob), zlib: [blob] }];
-    const remote = remoteAt(`http://127.0.0.1:${address.port}/acme/lib.git`);
+    const remote = remoteAt(`${listening.url}/acme/lib.git`);
     const closed = new Promise(resolve => server.once('connection', socket => socket.once('close', resolve)));
     const fault = await faultOf(remote.push({ objects, updates: [create(main, absent)], signal }));
     assert.ok(fault instanceof CredentialsRefused, String(fault));
     await closed;
     assert.ok(received < blob.byteLength / 2);
-    server.close();
   });
 
   test('a slow answer that goes on is waited for', async () => {

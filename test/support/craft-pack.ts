@@ -10,14 +10,16 @@ export interface EntryOptions {
   readonly base?: Uint8Array;
   /** Of zlib. */
   readonly level?: number;
+  /** Bytes of the content, as the entry says. */
+  readonly size?: number;
 }
 
 /** An entry; `content` is the object's, or the delta. */
 export const craftEntry = (
   type: number,
   content: Uint8Array,
-  { base = Buffer.alloc(0), level = 6 }: EntryOptions = {},
-): Buffer => Buffer.concat([encodeHead(type, content.byteLength), base, deflateSync(content, { level })]);
+  { base = Buffer.alloc(0), level = 6, size = content.byteLength }: EntryOptions = {},
+): Buffer => Buffer.concat([encodeHead(type, size), base, deflateSync(content, { level })]);
 
 /** Four bits of the size beside the type, then seven a byte, the lowest first. */
 function encodeHead(type: number, size: number): Buffer {
@@ -50,9 +52,10 @@ export const appendingDelta = (base: Buffer, character: string): Buffer => {
   return Buffer.concat([Buffer.from([size, size + 1, 0x90, size, 1]), Buffer.from(character)]);
 };
 
-export function craftPack(entries: readonly Uint8Array[]): Buffer {
+/** `count` is how many entries it says it has. */
+export function craftPack(entries: readonly Uint8Array[], count = entries.length): Buffer {
   const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
-  header.writeUInt32BE(entries.length, 8);
+  header.writeUInt32BE(count, 8);
   return seal(Buffer.concat([header, ...entries]));
 }
 

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listenOnLoopback } from './listen-on-loopback.ts';
 
 export type GitService = 'git-upload-pack' | 'git-receive-pack';
 
@@ -206,15 +207,5 @@ export async function startGitHttpServer(options: GitHttpServerOptions): Promise
   const server = createServer((request, response) => {
     answer(request, response).catch(error => response.destroy(error));
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    requests,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    },
-  };
+  return { ...(await listenOnLoopback(server)), requests };
 }

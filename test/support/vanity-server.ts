@@ -1,5 +1,6 @@
 /** The web servers of module paths, as an HTTP proxy: whatever host is asked, `?go-get=1` is answered with where its repository is. */
 import { createServer } from 'node:http';
+import { listenOnLoopback } from './listen-on-loopback.ts';
 
 export interface ImportRoot {
   /** The module path at the repository's root: `git.acme.dev/lib`. */
@@ -22,14 +23,5 @@ export async function startVanityServer(findRoot: (path: string) => ImportRoot |
     response.setHeader('Content-Type', 'text/html; charset=utf-8');
     response.end(`<meta name="go-import" content="${root.path} git ${root.url}">`);
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    },
-  };
+  return await listenOnLoopback(server);
 }

@@ -2,6 +2,7 @@
 import { request as ask, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
+import { listenOnLoopback } from './listen-on-loopback.ts';
 
 export interface WayIn extends AsyncDisposable {
   /** In place of the server's. */
@@ -13,16 +14,7 @@ export async function startWithoutOffsetDeltas(serverUrl: string): Promise<WayIn
   const server = createServer((request, response) => {
     handOn(serverUrl, request, response).catch(error => response.destroy(error));
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    },
-  };
+  return await listenOnLoopback(server);
 }
 
 async function handOn(serverUrl: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

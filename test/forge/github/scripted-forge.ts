@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Caller } from '../../../src/forge/credentials.ts';
 import type { HostedForgeOptions } from '../../../src/forge/octokit/client.ts';
 import { parseObjectId } from '../../../src/git/object-id.ts';
+import { listenOnLoopback } from '../../support/listen-on-loopback.ts';
 
 /** One answer, and for what. Calls to git's endpoints are answered from `refs`, and are no part of the script. */
 export interface Step {
@@ -64,9 +65,8 @@ export async function scriptForge(...steps: Step[]): Promise<ScriptedForge> {
     response.writeHead(answer.status, { ...(body === undefined ? {} : { 'content-type': type }), ...step?.headers });
     response.end(body);
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  const listening = await listenOnLoopback(server);
+  const { url } = listening;
 
   const forge: ScriptedForge = {
     url,
@@ -84,10 +84,7 @@ export async function scriptForge(...steps: Step[]): Promise<ScriptedForge> {
       log: { warn: facts => warnings.push(facts) },
       ...more,
     }),
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    },
+    [Symbol.asyncDispose]: () => listening[Symbol.asyncDispose](),
   };
   return forge;
 }

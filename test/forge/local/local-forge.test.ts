@@ -242,7 +242,7 @@ test('a ref that is deleted while git packs refs stays deleted', { skip }, async
 /** A process of its own that pushes; see local-pusher.ts. */
 async function startPusher(directory: string, staleLockMs: number) {
   const script = fileURLToPath(new URL('../../support/local-pusher.ts', import.meta.url));
-  const args = ['--import', 'tsx', script, directory, String(staleLockMs)];
+  const args = ['--import', './scripts/typescript.mjs', script, directory, String(staleLockMs)];
   const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn(process.execPath, args, { stdio: 'pipe' });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exited = once(child, 'exit');

@@ -1,6 +1,7 @@
 /** The server of a double: REST by a table of operations, git by the real `git http-backend`, each reply recorded and held to the schema. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type GitTarget, gitHttpBackend, parseGitTarget } from '../git-http-server.ts';
+import { listenOnLoopback } from '../listen-on-loopback.ts';
 import type { Caller } from './accounts.ts';
 import type { SchemaCheck } from './check-schema.ts';
 import { type Fault, type Faults, type LoggedRequest, makeFaults, type RequestKind } from './faults.ts';
@@ -211,19 +212,7 @@ export async function startDoubleServer(options: DoubleServerOptions): Promise<D
       response.destroy();
     });
   });
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return {
-    port: address.port,
-    log,
-    faults,
-    violations,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise(resolve => server.close(resolve));
-    },
-  };
+  return { ...(await listenOnLoopback(server)), log, faults, violations };
 }
 
 function patternOf(operation: string, slashed: readonly string[]): RegExp {
