@@ -14,6 +14,7 @@ import { MethodNotAllowed, NoSuchRoute } from './errors.ts';
 import { findGoImport, goImportPage } from './go-import.ts';
 import { parseAuthorization } from './parse-authorization.ts';
 import { parseModuleTarget, parsePackage, parsePackageTarget, parseProxyTarget, uploadTarget } from './parse-target.ts';
+import type { PlainRead } from './plain-reads.ts';
 import { checkDeclaredBytes, readBody } from './read-body.ts';
 import { ReadyReplies } from './ready-replies.ts';
 import { AnswerReplies, cacheControl, commonHeaders, replyWithText } from './reply.ts';
@@ -44,15 +45,29 @@ const reading = ['GET', 'HEAD'];
 /** A client that is refused before its body is read may go on sending for this long. */
 const lingerMs = 5_000;
 
-export function createHandler(options: HandlerOptions): RequestListener {
+export interface Handler {
+  readonly handle: RequestListener;
+  /** The whole reply to a read, in latin1, where it was made before and still stands. */
+  readonly readyText: (read: PlainRead) => string | undefined;
+}
+
+export function createHandler(options: HandlerOptions): Handler {
   const { registry, cacheBytes, log } = options;
   const ready = new ReadyReplies({ registry, maxBytes: cacheBytes });
   const app = createApp({ ...options, ready });
-  return (request, response) => {
-    logWhenDone(request, response, log);
-    const replies = ready.find(request);
-    if (replies === undefined) app(request, response);
-    else replies.for(request).send(response);
+  return {
+    handle: (request, response) => {
+      logWhenDone(request, response, log);
+      const replies = ready.find(request);
+      if (replies === undefined) app(request, response);
+      else replies.for(request).send(response);
+    },
+    readyText: read => {
+      const reply = ready.find(read)?.for(read);
+      const text = reply?.text();
+      if (reply && text !== undefined) logRequest(log, read, reply.status, 0);
+      return text;
+    },
   };
 }
 
@@ -215,14 +230,22 @@ function signalOf(response: Response): AbortSignal {
   return controller.signal;
 }
 
-function logWhenDone({ method, url = '' }: IncomingMessage, response: ServerResponse, log: Logger): void {
+function logWhenDone({ method, url }: IncomingMessage, response: ServerResponse, log: Logger): void {
   const start = performance.now();
   response.on('close', () => {
-    const query = url.indexOf('?');
-    const path = query === -1 ? url : url.slice(0, query);
-    const ms = Math.round(performance.now() - start);
-    log.info({ method, path, status: response.statusCode, ms }, 'request');
+    logRequest(log, { method, url }, response.statusCode, Math.round(performance.now() - start));
   });
+}
+
+function logRequest(
+  log: Logger,
+  { method, url = '' }: Pick<PlainRead, 'method' | 'url'>,
+  status: number,
+  ms: number,
+): void {
+  const query = url.indexOf('?');
+  const path = query === -1 ? url : url.slice(0, query);
+  log.info({ method, path, status, ms }, 'request');
 }
 
 /**

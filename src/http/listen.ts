@@ -1,8 +1,10 @@
 /** Node's server around the handler: timeouts for a registry behind a balancer, and uploads that ask before they send. */
 import { once } from 'node:events';
-import { createServer as createHttpServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createHttpServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { answerAhead } from './answer-ahead.ts';
+import type { Handler } from './create-handler.ts';
 import { originForm } from './parse-target.ts';
 import { keepAliveMs } from './prepared-reply.ts';
 
@@ -28,7 +30,7 @@ const stopMs = 30_000;
 const idleMs = 300_000;
 
 /** Starts to listen; disposing stops it, and waits half a minute for the requests under way. */
-export async function listen(handler: RequestListener, { host, port, tls }: ListenOptions): Promise<Listener> {
+export async function listen({ handle, readyText }: Handler, { host, port, tls }: ListenOptions): Promise<Listener> {
   const limits = { maxHeaderSize: maxHeaderBytes };
   const server: Server = tls ? createHttpsServer({ ...limits, ...tls }) : createHttpServer(limits);
   // Uploads take as long as they take, as long as they make progress: read-body.ts watches over that.
@@ -41,13 +43,14 @@ export async function listen(handler: RequestListener, { host, port, tls }: List
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     newest.set(socket, undefined);
     socket.once('close', () => newest.delete(socket));
+    answerAhead(socket, () => newest.get(socket), readyText);
   });
   const endAfter = (response: ServerResponse, socket: Socket) => response.once('close', () => socket.destroySoon());
   server.on('request', (request, response) => {
     newest.set(request.socket, response);
     if (isStopping) endAfter(response, request.socket);
     request.url = originForm(request.url ?? '/');
-    handler(request, response);
+    handle(request, response);
   });
   // Who expects "100 Continue" gets it after the checks that need no body; who is refused before must not be waited for.
   server.on('checkContinue', (request, response) => {

@@ -2,10 +2,11 @@
  * Replies that were made for an earlier request, and would be the same if they were made for this one: it needs no routing, no parsing
  * and no look at the registry's caches. The registry says how long an answer stands, and credentials are part of what is asked.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { LRUCache } from 'lru-cache';
 import { keyedHash } from '../forge/caller-key.ts';
 import type { Registry } from '../registry/registry.ts';
+import { isPlain, type PlainRead } from './plain-reads.ts';
 import type { AnswerReplies } from './reply.ts';
 
 /** What an entry costs beside its content: key, headers, a small content once more as text. */
@@ -33,14 +34,14 @@ export class ReadyReplies {
   }
 
   /** What may be replied to a request, as it came, without asking anyone. */
-  find(request: IncomingMessage): AnswerReplies | undefined {
-    if (!isPlainRead(request)) return undefined;
+  find(request: PlainRead): AnswerReplies | undefined {
+    if ((request.method !== 'GET' && request.method !== 'HEAD') || !isPlain(request.headers)) return undefined;
     const replies = this.#replies.get(keyOf(request.url ?? '', request));
     return replies && this.#registry.isFresh(replies.answer) ? replies : undefined;
   }
 
   /** Keeps the replies to whoever asks for `target` with this request's credentials, for as long as the registry stands by their answer. */
-  remember(target: string, request: IncomingMessage, replies: AnswerReplies): void {
+  remember(target: string, request: PlainRead, replies: AnswerReplies): void {
     // What is on the disk has an owner for each reply, and is large enough not to need this.
     if (!Buffer.isBuffer(replies.answer.content.bytes)) return;
     const ttl = replies.answer.freshness.until - performance.now();
@@ -48,18 +49,13 @@ export class ReadyReplies {
   }
 }
 
-/** A read without anything that asks for more than a reply: a body, another protocol, leave to go on. */
-function isPlainRead({ method, headers }: IncomingMessage): boolean {
-  return (
-    (method === 'GET' || method === 'HEAD') &&
-    headers['content-length'] === undefined &&
-    headers['transfer-encoding'] === undefined &&
-    headers.upgrade === undefined &&
-    headers.expect === undefined
-  );
-}
+/** Requests with the same headers object have the same caller. */
+const callers = new WeakMap<IncomingHttpHeaders, string>();
 
 /** A target holds no space, so nobody's key is that of another one. */
-function keyOf(target: string, { headers: { authorization } }: IncomingMessage): string {
-  return authorization === undefined ? target : `${target} ${keyedHash(authorization)}`;
+function keyOf(target: string, { headers }: PlainRead): string {
+  if (headers.authorization === undefined) return target;
+  const caller = callers.get(headers) ?? keyedHash(headers.authorization);
+  callers.set(headers, caller);
+  return `${target} ${caller}`;
 }

@@ -1,10 +1,11 @@
 /** Answers of the registry as HTTP: types, lifetimes, conditions and ranges (RFC 9110, RFC 9111). */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Response } from 'express';
 import type { ContentKind } from '../registry/content.ts';
 import type { ModuleAnswer } from '../registry/read-module.ts';
 import { type Slice, sliceBytes, sliceOf, subslice } from '../spool/slice.ts';
 import { type ByteRange, parseRange } from './parse-range.ts';
+import type { PlainRead } from './plain-reads.ts';
 import { PreparedReply } from './prepared-reply.ts';
 import { StreamedReply } from './streamed-reply.ts';
 
@@ -27,6 +28,9 @@ export const cacheControl = (isPublic: boolean, lifetime: string): string =>
   `${isPublic ? 'public' : 'private'}, ${lifetime}`;
 
 export interface Reply {
+  readonly status: number;
+  /** All of it, in latin1, where it is known and short. */
+  text(): string | undefined;
   /** Resolves when nothing of the content is needed any more. */
   send(response: ServerResponse): void | Promise<void>;
 }
@@ -64,7 +68,7 @@ export class AnswerReplies {
   }
 
   /** The content, or as much of it as the request's conditions and range leave. */
-  for(request: IncomingMessage): Reply {
+  for(request: PlainRead): Reply {
     if (isUnchanged(request, this.answer)) return this.#unchanged;
     if (request.method === 'HEAD') return this.#head;
     const range = rangeOf(request, this.answer);
@@ -100,7 +104,7 @@ export function replyWithText(response: Response, status: number, text: string):
 }
 
 /** If-None-Match, else If-Modified-Since (RFC 9110, section 13.2.2). */
-function isUnchanged({ headers }: IncomingMessage, answer: ModuleAnswer): boolean {
+function isUnchanged({ headers }: PlainRead, answer: ModuleAnswer): boolean {
   const { content, isFixed } = answer;
   const noneMatch = headers['if-none-match'];
   // With its quotes the tag is found nowhere but in itself, in a list or behind a `W/`.
@@ -119,7 +123,7 @@ const isOfDate = ({ content, isFixed }: ModuleAnswer, date: number): boolean =>
   (isFixed || content.kind === 'list') && date === content.modified.getTime();
 
 /** The one range that is asked for and may be sent alone; several at once, or of another unit, get the whole. */
-function rangeOf({ headers }: IncomingMessage, answer: ModuleAnswer): ReturnType<typeof parseRange> {
+function rangeOf({ headers }: PlainRead, answer: ModuleAnswer): ReturnType<typeof parseRange> {
   const { range, 'if-range': ifRange } = headers;
   const { etag, bytes } = answer.content;
   if (range === undefined) return undefined;
