@@ -6,9 +6,9 @@ export interface TemporaryFolder extends AsyncDisposable {
   readonly path: string;
 }
 
-/** An empty folder of the test's own, which goes with all that is in it when it is disposed of. */
-export async function makeTemporaryFolder(): Promise<TemporaryFolder> {
-  const path = await mkdtemp(join(tmpdir(), 'modforge-test-'));
+/** An empty folder of the test's own in `parent`, which goes with all that is in it when it is disposed of. */
+export async function makeTemporaryFolder(parent = tmpdir()): Promise<TemporaryFolder> {
+  const path = await mkdtemp(join(parent, 'modforge-test-'));
   return {
     path,
     // Programs that were ended may still be writing their last file.
