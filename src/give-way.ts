@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 /** Milliseconds that a loop may keep the event loop to itself. */
-const turnMs = 5;
+const turnMs = 1;
 
 let turnStart = 0;
 

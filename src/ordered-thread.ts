@@ -1,6 +1,7 @@
 /** Threads that answer questions, one after the other. */
 import { on } from 'node:events';
 import { parentPort, type Transferable, Worker, workerData } from 'node:worker_threads';
+import { lowerPriority } from './lower-priority.ts';
 
 export interface OrderedThread<Question, Answer> {
   /** How many questions have no answer yet. */
@@ -55,6 +56,7 @@ export async function answerQuestions<Question, Answer>(
   movedOf: (answer: Answer) => readonly Transferable[] = () => [],
 ): Promise<void> {
   if (!parentPort || workerData !== role) return;
+  lowerPriority();
   for await (const [question] of on(parentPort, 'message') as AsyncIterable<[Question]>) {
     const answered = await answer(question);
     parentPort.postMessage(answered, movedOf(answered));

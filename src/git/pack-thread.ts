@@ -2,6 +2,7 @@
 import { on } from 'node:events';
 import { type MessagePort, parentPort, type Transferable } from 'node:worker_threads';
 import { giveWay } from '../give-way.ts';
+import { lowerPriority } from '../lower-priority.ts';
 import type { Bulk } from '../spool/slice.ts';
 import { SliceStore } from '../spool/slice-store.ts';
 import type { SpoolFile } from '../spool/spool.ts';
@@ -123,4 +124,7 @@ function sentObject({ id, kind, size, blob }: ReadObject, indexes: ReadonlyMap<B
   return { id, kind, size, blob: { crc32: blob.crc32, bulk: indexes.get(bulk) ?? -1, start, end } };
 }
 
-parentPort?.on('message', (job: PackJob) => void run(job));
+if (parentPort) {
+  lowerPriority();
+  parentPort.on('message', (job: PackJob) => void run(job));
+}
