@@ -21,10 +21,11 @@ export function startOrderedThread<Question, Answer>(
   onEnd: () => void = () => {},
 ): OrderedThread<Question, Answer> {
   const worker = new Worker(new URL(module), { workerData: role });
-  worker.unref();
   const waiting: { resolve: (answer: Answer) => void; reject: (reason: Error) => void }[] = [];
   let failure: Error | undefined;
   worker.on('message', (answer: Answer) => waiting.shift()?.resolve(answer));
+  // Behind that listener, which would make it count again.
+  worker.unref();
   worker.once('error', error => {
     failure = error;
   });
