@@ -286,8 +286,7 @@ async function historyOf({ pack, shallow }: Fetched): Promise<HistoryCommit[]> {
   const commits: HistoryCommit[] = [];
   for (const { id, kind, content } of pack.values()) {
     if (kind !== 'commit') continue;
-    // Some milliseconds' work; in between it is others' turn.
-    if (commits.length % 1000 === 0) await giveWay();
+    await giveWay();
     const commit = parseHistoryCommit(id, content());
     commits.push(shallow.has(id) ? { ...commit, parents: [] } : commit);
   }

@@ -9,9 +9,6 @@ import type { FileMode } from './remote.ts';
 /** Of the whole repository, folders included: an upload may have 500,000 of both, and Linux has 95,000. */
 const maxFiles = 600_000;
 
-/** So many entries take a few milliseconds. */
-const entriesPerTurn = 2_000;
-
 /** Each file alone would cost every layer above a turn of its own. */
 const batchSize = 200;
 
@@ -47,7 +44,7 @@ export async function* walkTree(
       continue;
     }
     count += 1;
-    if (count % entriesPerTurn === 0) await giveWay();
+    await giveWay();
     signal.throwIfAborted();
     if (count > maxFiles) throw new TooManyFiles(id, maxFiles);
     const path = `${folder.prefix}${entry.name}`;
