@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { inflateEntry } from '../src/zip/inflate-entry.ts';
 import { readZip } from '../src/zip/read-zip.ts';
+import { never } from '../test/support/never.ts';
 import { goSource } from './go-source.ts';
 import { createRandom } from './random.ts';
 
@@ -96,7 +97,7 @@ const corpusFile = (path: string, content: Buffer): CorpusFile => ({
 });
 
 async function readFixture(zip: string, folder: string): Promise<CorpusFile[]> {
-  const entries = await readZip(await readFile(join(fixtures, zip)), new AbortController().signal);
+  const entries = await readZip(await readFile(join(fixtures, zip)), never);
   return await Promise.all(
     entries.map(async entry => {
       const path = entry.name.replace(/^.*?@[^/]+/, folder);

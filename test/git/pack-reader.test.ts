@@ -15,13 +15,14 @@ import { SliceStore } from '../../src/spool/slice-store.ts';
 import { craftEntry, craftPack, encodeDistance, seal } from '../support/craft-pack.ts';
 import { gitBytes } from '../support/git-bytes.ts';
 import { inMemory } from '../support/in-memory.ts';
+import { never } from '../support/never.ts';
 import { packOf } from '../support/pack-of.ts';
 import { gitIn } from '../support/plain-git.ts';
 import { skipWithout } from '../support/skip-without.ts';
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
 const skip = skipWithout('git');
-const options: ReadPackOptions = { maxBytes: 2 ** 30, signal: new AbortController().signal };
+const options: ReadPackOptions = { maxBytes: 2 ** 30, signal: never };
 
 type Objects = Map<string, { kind: ObjectKind; content: Buffer }>;
 

@@ -283,6 +283,12 @@ describe('a reply from memory', () => {
           assert.equal(registry.reads, reads + 1, what);
           assert.equal(server.ahead, first.length < 8192 ? ahead + 1 : ahead, what);
         }
+        const closing = headOf(`example.com/lib/${path}?closing`, { ...credentials, Connection: 'close' });
+        const { reads } = server.registry;
+        const [[first = ''], [second = '']] = [await exchange(server, closing), await exchange(server, closing)];
+        assert.equal(server.registry.reads, reads + 1);
+        assert.match(first, /^HTTP\/1\.1 200 /);
+        assert.equal(withoutDate(second), withoutDate(first));
       });
     }
   }

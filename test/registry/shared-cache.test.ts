@@ -2,12 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { SharedCache } from '../../src/registry/shared-cache.ts';
+import { never } from '../support/never.ts';
 
 interface Value {
   readonly n: number;
 }
-
-const never = new AbortController().signal;
 
 /** A fetch that ends when the test says so, and counts how often it was begun. */
 function controlledFetch() {

@@ -25,7 +25,7 @@ async function* deflated(files: readonly FileToZip[]) {
   }
 }
 
-const build = (files: readonly FileToZip[]) => buffer(buildZip(deflated(files), new AbortController().signal));
+const build = (files: readonly FileToZip[]) => buffer(buildZip(deflated(files), never));
 
 async function contentsOf(zip: Buffer): Promise<FileToZip[]> {
   const files: FileToZip[] = [];
