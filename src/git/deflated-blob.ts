@@ -1,10 +1,10 @@
 /** Blobs as a snapshot holds them: compressed, and ready for a zip. */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { crc32, deflateRaw, deflateRawSync, inflateRaw, inflateRawSync } from 'node:zlib';
 import { giveWay } from '../give-way.ts';
 import { readSlice, type Slice, sliceOf } from '../spool/slice.ts';
-import { beginObjectHash, type ObjectId, type ObjectKind } from './object-id.ts';
+import { beginObjectHash, hashObject, type ObjectId, type ObjectKind } from './object-id.ts';
 
 /** A blob's content as one deflate stream (RFC 1951), and what is known of it from when it was checked. */
 export interface DeflatedBlob {
@@ -30,25 +30,34 @@ const pieceBytes = 2 ** 20;
 const deflateLarge = promisify(deflateRaw);
 const inflateLarge = promisify(inflateRaw);
 
+export const blobOf = ({ size, crc32, sha256 }: Digests, data: Slice): DeflatedBlob => ({ data, size, crc32, sha256 });
+
 export interface Digested {
   readonly id: ObjectId;
   readonly digests: Digests;
 }
 
-/** Hashes an object as git does, and for zips too; others have their turn where it is large. */
-export async function digestObject(kind: ObjectKind, content: Buffer): Promise<Digested> {
+/** Hashes an object as git does, and for zips too. */
+export function digestObject(kind: ObjectKind, content: Buffer): Digested {
+  const digests = { size: content.byteLength, crc32: crc32(content), sha256: hash('sha256', content, 'buffer') };
+  return { id: hashObject(kind, content), digests };
+}
+
+/** The same; others have their turn where it is large. */
+export async function digestInTurns(kind: ObjectKind, content: Buffer): Promise<Digested> {
   const size = content.byteLength;
+  if (size <= pieceBytes) return digestObject(kind, content);
   const objectHash = beginObjectHash(kind, size);
-  const hash = createHash('sha256');
+  const sha256 = createHash('sha256');
   let crc = 0;
   for (let at = 0; at < size; at += pieceBytes) {
-    if (at > 0) await giveWay();
+    await giveWay();
     const piece = content.subarray(at, at + pieceBytes);
     objectHash.update(piece);
-    hash.update(piece);
+    sha256.update(piece);
     crc = crc32(piece, crc);
   }
-  return { id: objectHash.digest(), digests: { size, crc32: crc, sha256: hash.digest() } };
+  return { id: objectHash.digest(), digests: { size, crc32: crc, sha256: sha256.digest() } };
 }
 
 /** The blob of no bytes. */
@@ -65,8 +74,8 @@ export const deflate = async (content: Buffer): Promise<Buffer> =>
 
 /** Compresses content; `digests`, where they are known, are its own. */
 export async function deflateBlob(content: Buffer, digests?: Digests): Promise<DeflatedBlob> {
-  const { size, crc32, sha256 } = digests ?? (await digestObject('blob', content)).digests;
-  return { data: sliceOf(await deflate(content)), size, crc32, sha256 };
+  const known = digests ?? (await digestInTurns('blob', content)).digests;
+  return blobOf(known, sliceOf(await deflate(content)));
 }
 
 /** The blob's content, anew at each call. */

@@ -4,7 +4,7 @@ import { type Digested, digestObject } from './deflated-blob.ts';
 import type { ObjectId } from './object-id.ts';
 
 /** To the thread: contents one behind the other at the beginning of `bytes`, and how long each is. */
-interface Contents {
+interface Question {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly sizes: readonly number[];
 }
@@ -18,42 +18,50 @@ interface Answer {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-export interface DigestThread {
-  /** Resolves to what is known of blobs with these contents, in their order. */
-  digest(contents: readonly Buffer[]): Promise<readonly Digested[]>;
+/** Contents that are collected for the thread: copies, one behind the other. */
+export class ContentBatch {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly sizes: number[] = [];
+  #filled = 0;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.bytes = bytes;
+  }
+
+  hasRoomFor(content: Uint8Array): boolean {
+    return this.#filled + content.byteLength <= this.bytes.byteLength;
+  }
+
+  add(content: Uint8Array): void {
+    this.bytes.set(content, this.#filled);
+    this.#filled += content.byteLength;
+    this.sizes.push(content.byteLength);
+  }
 }
 
+export interface DigestThread {
+  newBatch(): ContentBatch;
+  /** Resolves to what is known of blobs with these contents, in their order; the batch is gone then. */
+  digest(batch: ContentBatch): Promise<readonly Digested[]>;
+}
+
+/** Bytes of a batch: as large as the largest content that is not hashed where it is. */
+export const batchBytes = 2 ** 20;
 const sha256Bytes = 32;
-/** What comes back is kept, if it is not too large and not too many. */
-const maxReturnedBytes = 2 ** 21;
-const maxReturned = 5;
 const role = 'the contents of blobs';
 
 /** `onEnd` is called when it is of no use any more. */
 export function startDigestThread(onEnd: () => void): DigestThread {
-  const thread = startOrderedThread<Contents, Answer>(import.meta.url, role, onEnd);
-  let returned: Uint8Array<ArrayBuffer>[] = [];
+  const thread = startOrderedThread<Question, Answer>(import.meta.url, role, onEnd);
+  const returned: Uint8Array<ArrayBuffer>[] = [];
   return {
-    async digest(contents) {
-      const sizes = contents.map(content => content.byteLength);
-      const bytes = concat(contents, returned.pop());
+    newBatch: () => new ContentBatch(returned.pop() ?? new Uint8Array(batchBytes)),
+    async digest({ bytes, sizes }) {
       const answer = await thread.ask({ bytes, sizes }, [bytes.buffer]);
-      if (answer.bytes.byteLength <= maxReturnedBytes) returned = [answer.bytes, ...returned].slice(0, maxReturned);
+      returned.push(answer.bytes);
       return digestedOf(answer, sizes);
     },
   };
-}
-
-/** The contents one behind the other, in `used` where it has room for them. */
-function concat(contents: readonly Buffer[], used: Uint8Array<ArrayBuffer> | undefined): Uint8Array<ArrayBuffer> {
-  const size = contents.reduce((sum, content) => sum + content.byteLength, 0);
-  const bytes = used !== undefined && used.byteLength >= size ? used : new Uint8Array(size);
-  let at = 0;
-  for (const content of contents) {
-    bytes.set(content, at);
-    at += content.byteLength;
-  }
-  return bytes;
 }
 
 const digestedOf = ({ ids, crc32s, sha256s }: Answer, sizes: readonly number[]): Digested[] =>
@@ -62,13 +70,13 @@ const digestedOf = ({ ids, crc32s, sha256s }: Answer, sizes: readonly number[]):
     return { id, digests: { size: sizes[i] ?? 0, crc32: crc32s[i] ?? 0, sha256 } };
   });
 
-async function answer({ bytes, sizes }: Contents): Promise<Answer> {
+async function answer({ bytes, sizes }: Question): Promise<Answer> {
   const ids: ObjectId[] = [];
   const crc32s: number[] = [];
   const sha256s = new Uint8Array(sizes.length * sha256Bytes);
   let at = 0;
   for (const size of sizes) {
-    const { id, digests } = await digestObject('blob', Buffer.from(bytes.buffer, at, size));
+    const { id, digests } = digestObject('blob', Buffer.from(bytes.buffer, at, size));
     sha256s.set(digests.sha256, ids.length * sha256Bytes);
     ids.push(id);
     crc32s.push(digests.crc32);

@@ -1,16 +1,14 @@
 /** What runs on the thread that reads packs: a job is a port, over which the pack comes and its objects go back. */
 import { on } from 'node:events';
 import { type MessagePort, parentPort, type Transferable } from 'node:worker_threads';
-import { giveWay } from '../give-way.ts';
 import { lowerPriority } from '../lower-priority.ts';
-import type { Bulk } from '../spool/slice.ts';
 import { SliceStore } from '../spool/slice-store.ts';
 import type { SpoolFile } from '../spool/spool.ts';
-import type { Digested } from './deflated-blob.ts';
+import type { DeflatedBlob } from './deflated-blob.ts';
 import { type DigestThread, startDigestThread } from './digest-thread.ts';
 import { CorruptPack } from './errors.ts';
 import type { ObjectId, ObjectKind } from './object-id.ts';
-import { digestHere, type ReadObject, type ReadPack, readPack } from './read-pack.ts';
+import { type ReadObject, readPack } from './read-pack.ts';
 
 export interface PackJob {
   readonly port: MessagePort;
@@ -40,9 +38,6 @@ export interface SentObject {
     | undefined;
 }
 
-/** Bytes of a full batch of contents. */
-const minThreadBytes = 1024 * 1024;
-
 /** Objects that are sent at once, and bytes of those that are no blobs: a millisecond's work for who gets them. */
 const batchSize = 500;
 const batchBytes = 1024 * 1024;
@@ -55,13 +50,16 @@ async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {
   port.once('close', () => controller.abort());
   const send = (news: PackNews, moved: Transferable[] = []) => port.postMessage(news, moved);
   const store = new SliceStore(spoolAboveBytes);
+  const sender = new ObjectSender(store, send);
   try {
-    const pack = await readPack(received(port, signal), { ...limits, blobs: store, digest, signal });
-    for (const batch of batchesOf(pack, store.bulks)) {
-      await giveWay();
-      signal.throwIfAborted();
-      send(batch);
-    }
+    await readPack(received(port, signal), {
+      ...limits,
+      blobs: store,
+      digestThread: digestThread(),
+      onObject: object => sender.add(object),
+      signal,
+    });
+    sender.flush();
     const bulks = await store.detach();
     send(
       { kind: 'done', bulks },
@@ -73,16 +71,13 @@ async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {
   }
 }
 
-let digestThread: DigestThread | undefined;
+let startedDigestThread: DigestThread | undefined;
 
-/** Large batches on another thread: it needs some time to start, and what it is given is copied. */
-async function digest(contents: readonly Buffer[]): Promise<readonly Digested[]> {
-  const bytes = contents.reduce((sum, content) => sum + content.byteLength, 0);
-  if (bytes < minThreadBytes) return await digestHere(contents);
-  digestThread ??= startDigestThread(() => {
-    digestThread = undefined;
+function digestThread(): DigestThread {
+  startedDigestThread ??= startDigestThread(() => {
+    startedDigestThread = undefined;
   });
-  return await digestThread.digest(contents);
+  return startedDigestThread;
 }
 
 async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
@@ -95,33 +90,42 @@ async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator
   }
 }
 
-function* batchesOf(pack: ReadPack, bulks: readonly Bulk[]): Generator<PackNews, void> {
-  const indexes = new Map(bulks.map((bulk, i) => [bulk, i]));
-  let objects: SentObject[] = [];
-  let pieces: Uint8Array[] = [];
-  let bytes = 0;
-  let held = 0;
-  const batch = (): PackNews => ({ kind: 'objects', objects, bytes: Buffer.concat(pieces) });
-  for (const object of pack.values()) {
-    const piece = object.blob?.sha256 ?? object.content();
-    objects.push(sentObject(object, indexes));
-    pieces.push(piece);
-    bytes += piece.byteLength;
-    if (object.blob === undefined) held += piece.byteLength;
-    if (held > maxHeldBytes) throw new CorruptPack(`the pack holds more than ${maxHeldBytes} bytes beside its files`);
-    if (objects.length < batchSize && bytes < batchBytes) continue;
-    yield batch();
-    objects = [];
-    pieces = [];
-    bytes = 0;
-  }
-  yield batch();
-}
+/** Sends objects in batches. */
+class ObjectSender {
+  readonly #store: SliceStore;
+  readonly #send: (news: PackNews) => void;
+  #objects: SentObject[] = [];
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
+  #heldBytes = 0;
 
-function sentObject({ id, kind, size, blob }: ReadObject, indexes: ReadonlyMap<Bulk, number>): SentObject {
-  if (blob === undefined) return { id, kind, size, blob };
-  const { bulk, start, end } = blob.data;
-  return { id, kind, size, blob: { crc32: blob.crc32, bulk: indexes.get(bulk) ?? -1, start, end } };
+  constructor(store: SliceStore, send: (news: PackNews) => void) {
+    this.#store = store;
+    this.#send = send;
+  }
+
+  add(object: ReadObject): void {
+    const { id, kind, size, blob } = object;
+    const piece = blob?.sha256 ?? object.content();
+    this.#objects.push({ id, kind, size, blob: blob && this.#place(blob) });
+    this.#pieces.push(piece);
+    this.#bytes += piece.byteLength;
+    if (blob === undefined) this.#heldBytes += piece.byteLength;
+    if (this.#heldBytes > maxHeldBytes)
+      throw new CorruptPack(`the pack holds more than ${maxHeldBytes} bytes beside its files`);
+    if (this.#objects.length === batchSize || this.#bytes >= batchBytes) this.flush();
+  }
+
+  flush(): void {
+    this.#send({ kind: 'objects', objects: this.#objects, bytes: Buffer.concat(this.#pieces) });
+    this.#objects = [];
+    this.#pieces = [];
+    this.#bytes = 0;
+  }
+
+  #place({ crc32, data: { bulk, start, end } }: DeflatedBlob): SentObject['blob'] {
+    return { crc32, bulk: this.#store.bulks.lastIndexOf(bulk), start, end };
+  }
 }
 
 if (parentPort) {

@@ -24,7 +24,8 @@ export function parseTree(id: ObjectId, content: Buffer): TreeEntry[] {
     const mode = canonicalMode(content.toString('latin1', at, space));
     const name = content.toString('utf8', space + 1, nul);
     const entryId = content.toString('hex', nul + 1, end);
-    if (mode === undefined || !isObjectId(entryId) || name === '.' || name === '..' || !/^[^/]+$/.test(name)) {
+    const isBadName = name === '' || name === '.' || name === '..' || name.includes('/');
+    if (mode === undefined || isBadName || !isObjectId(entryId)) {
       throw new CorruptObject(id, `the tree has a bad entry ${JSON.stringify(name)}`);
     }
     entries.push({ name, mode, id: entryId });
@@ -35,6 +36,7 @@ export function parseTree(id: ObjectId, content: Buffer): TreeEntry[] {
 
 /** Git's canon_mode: the kind of file, and for a plain one whether its owner may execute it. */
 function canonicalMode(octal: string): TreeEntry['mode'] | undefined {
+  if (octal === '100644' || octal === '40000') return octal;
   if (!/^0?[0-7]{5,6}$/.test(octal)) return undefined;
   const mode = Number.parseInt(octal, 8);
   switch (mode & 0o170000) {

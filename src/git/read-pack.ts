@@ -2,28 +2,26 @@
  * Reads packs as git sends them: gitformat-pack(5), version 2, with offset and reference deltas. No object leaves here
  * under an id that is not the SHA-1 of its content, and nothing is inflated beyond the size that the pack declares.
  */
-import { promisify } from 'node:util';
-import { inflate, inflateSync } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import { giveWay } from '../give-way.ts';
+import { type Inflated, type InflateFault, Inflater, inflateAside } from '../inflate/inflater.ts';
 import type { Slice } from '../spool/slice.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { applyDelta, parseDeltaSizes } from './apply-delta.ts';
 import {
+  blobOf,
   type DeflatedBlob,
-  type Digested,
   deflate,
   deflateOf,
+  digestInTurns,
   digestObject,
   inflateDeflated,
 } from './deflated-blob.ts';
+import type { ContentBatch, DigestThread } from './digest-thread.ts';
 import { CorruptPack } from './errors.ts';
 import { hashObject, isObjectId, type ObjectId, type ObjectKind } from './object-id.ts';
 import { kindOfPackEntry } from './pack.ts';
 import { PackInput } from './pack-input.ts';
-
-/** What is there of the pack ends within an object. */
-class CutOff extends CorruptPack {}
 
 /** An object of a pack that was read. */
 export interface ReadObject {
@@ -47,26 +45,24 @@ export interface ReadPackOptions {
   /** Where blobs are kept compressed, for a zip; they are made while each content is there to be checked. */
   readonly blobs?: SliceStore | undefined;
   /** Hashes blobs that are kept, on another thread; where it is left out, they are hashed here. */
-  readonly digest?: (contents: readonly Buffer[]) => Promise<readonly Digested[]>;
+  readonly digestThread?: DigestThread | undefined;
   /** For thin packs: an object that deltas build on and that the pack does not hold; undefined where there is none. */
   readonly base?: (id: ObjectId) => Promise<{ kind: ObjectKind; content: Buffer } | undefined>;
+  /** Hears of each object once it is known, in no particular order. */
+  readonly onObject?: (object: ReadObject) => void;
   readonly signal: AbortSignal;
 }
 
 const trailerBytes = 20;
 /** More than the head of an entry takes: its type and size, and the base of a delta. */
 const maxHeadBytes = 64;
-/** Deflate can't do better than this (zlib.net, "Technical Details"). */
-const maxInflation = 1032;
 /** Git itself writes no longer chains: OE_DEPTH_BITS in its pack-objects.h. */
 const maxDeltaDepth = 4095;
 /** Git puts a delta near its base as a rule, so that this is enough to have most bases at hand. */
 const recentContentBytes = 4 * 2 ** 20;
 const defaultMaxContentBytes = 2 ** 31;
-/** Bytes of blobs, and how many, that are hashed at once; and so many such batches may be under way. */
-const batchBytes = 1024 * 1024;
-const maxBatchSize = 500;
-const maxBatches = 4;
+/** So many batches are hashed while the next one is filled. */
+const maxUnderWay = 4;
 /** Bytes. Below, handing the work to another thread takes longer than the work. */
 const largeBytes = 2 ** 20;
 
@@ -82,7 +78,7 @@ interface Delta {
 type Source =
   | { readonly kind: 'whole'; readonly zlib: Buffer; readonly size: number }
   | { readonly kind: 'delta'; readonly delta: Delta; readonly base: Source }
-  | { readonly kind: 'kept'; readonly data: Slice; readonly size: number }
+  | { readonly kind: 'kept'; readonly data: Slice; readonly size: number; readonly position: number | undefined }
   | { readonly kind: 'given'; readonly content: Buffer };
 
 /** An object that is known. */
@@ -97,8 +93,14 @@ interface Known {
 interface Unidentified {
   readonly offset: number;
   readonly known: Known;
+  readonly size: number;
   readonly data: Slice;
-  readonly content: Buffer;
+}
+
+/** Blobs that are hashed together. */
+interface Batch {
+  readonly contents: ContentBatch;
+  readonly blobs: Unidentified[];
 }
 
 /** The same with its content, and the deltas that build on it. */
@@ -132,9 +134,8 @@ class PackReader {
     sizeCalculation: content => content.byteLength + 1,
   });
   #contentBytes = 0;
-  #batch: Unidentified[] = [];
-  #batchBytes = 0;
-  readonly #batches: Promise<void>[] = [];
+  #batch: Batch | undefined;
+  readonly #underWay: Promise<void>[] = [];
 
   constructor(input: PackInput, options: ReadPackOptions) {
     this.#input = input;
@@ -153,9 +154,11 @@ class PackReader {
     const count = header.readUInt32BE(8);
     for (let i = 0; i < count; i += 1) {
       if (i % 8 === 0) await this.#breathe();
-      await this.#readEntry();
+      if (input.bytes.byteLength < maxHeadBytes) await input.fill(maxHeadBytes);
+      const reading = this.#readEntry();
+      if (reading !== undefined) await reading;
     }
-    await this.#identifyBatch(0);
+    await this.#identify(this.#batch, 0);
     await input.fill(trailerBytes + 1);
     if (input.bytes.byteLength !== trailerBytes) throw new CorruptPack('the pack does not end behind its last object');
     if (!input.checksum().equals(input.bytes)) throw new CorruptPack("the pack's checksum is not that of its content");
@@ -182,39 +185,63 @@ class PackReader {
     if (missing !== undefined) throw new CorruptPack(`the pack has a delta to ${missing}, where there is no object`);
   }
 
-  async #readEntry(): Promise<void> {
-    const input = this.#input;
-    if (input.bytes.byteLength < maxHeadBytes) await input.fill(maxHeadBytes);
-    const { offset, bytes } = input;
+  /** Reads the entry that comes next; there is something to wait for only now and then, and waiting takes its time. */
+  #readEntry(): Promise<void> | undefined {
+    const { bytes } = this.#input;
     const { type, size, end } = damageOf(() => readEntryHeader(bytes, 0));
-    this.#limit(size);
     const kind = kindOfPackEntry(type << 4);
-    if (kind !== undefined) {
-      input.take(end);
-      const { content, zlib: taken } = await this.#inflateNext(size);
-      const { blobs } = this.#options;
-      if (kind === 'blob' && blobs !== undefined) {
-        const kept = blobs.keep(deflateOf(taken));
-        await this.#addToBatch(offset, kept instanceof Promise ? await kept : kept, content);
-        return;
-      }
-      // A copy: the slice would keep all that came with it.
-      const zlib = Buffer.from(taken);
-      this.#learn(
-        offset,
-        hashObject(kind, content),
-        { source: { kind: 'whole', zlib, size }, kind, depth: 0 },
-        content,
-      );
-      return;
-    }
-    const head = damageOf(() => readBase(bytes, type, offset, end));
-    input.take(head.end);
-    const { content, zlib } = await this.#inflateNext(size);
-    this.#limit(damageOf(() => parseDeltaSizes(content)).resultSize);
-    const delta = { offset, zlib: Buffer.from(zlib), size, base: head.base };
-    const base = this.#known.get(head.base);
-    const baseContent = base && this.#recent.get(base.source);
+    this.#limit(size);
+    if (kind === undefined) return this.#readDelta(type, size, end);
+    const zlib = bytes.subarray(end);
+    if (size >= largeBytes) return this.#readLarge(kind, size, end);
+    const found = tryInflate(zlib, size);
+    return found === 'cut off' ? this.#readWithMore() : this.#takeWhole(kind, end, found);
+  }
+
+  /** Reads the entry when more of it is there. */
+  async #readWithMore(): Promise<void> {
+    if (this.#input.isComplete) throw cutOff();
+    await this.#input.fill(this.#input.bytes.byteLength + 1);
+    this.#options.signal.throwIfAborted();
+    await this.#readEntry();
+  }
+
+  async #readLarge(kind: ObjectKind, size: number, head: number): Promise<void> {
+    const found = await tryInflateAside(this.#input.bytes.subarray(head), size);
+    await (found === 'cut off' ? this.#readWithMore() : this.#takeWhole(kind, head, found));
+  }
+
+  /** Takes an object in that came whole; what was inflated is read before anything is waited for. */
+  #takeWhole(kind: ObjectKind, head: number, { inflated, consumed }: Consumed): Promise<void> | undefined {
+    const { offset } = this.#input;
+    const size = inflated.content.byteLength;
+    this.#contentBytes += size;
+    this.#input.take(head);
+    const taken = this.#input.take(consumed);
+    const { blobs } = this.#options;
+    if (kind === 'blob' && blobs !== undefined) return this.#keepBlob(offset, inflated, deflateOf(taken), blobs);
+    // Copies: what was given is of no use for long.
+    const content = Buffer.from(inflated.content);
+    const source: Source = { kind: 'whole', zlib: Buffer.from(taken), size };
+    this.#recent.set(source, content);
+    this.#learn(offset, hashObject(kind, content), { source, kind, depth: 0 }, size);
+    return undefined;
+  }
+
+  async #readDelta(type: number, size: number, headEnd: number): Promise<void> {
+    const { bytes, offset } = this.#input;
+    const { base: baseName, end } = damageOf(() => readBase(bytes, type, offset, headEnd));
+    const zlib = bytes.subarray(end);
+    const found = size < largeBytes ? tryInflate(zlib, size) : await tryInflateAside(zlib, size);
+    if (found === 'cut off') return await this.#readWithMore();
+    const { content } = found.inflated;
+    const { resultSize } = damageOf(() => parseDeltaSizes(content));
+    this.#limit(size + resultSize);
+    this.#contentBytes += size + resultSize;
+    this.#input.take(end);
+    const delta = { offset, zlib: Buffer.from(this.#input.take(found.consumed)), size, base: baseName };
+    const base = this.#known.get(baseName);
+    const baseContent = base && this.#recentContent(base.source);
     if (base !== undefined && baseContent !== undefined) {
       await this.#learnBuilt(
         delta,
@@ -223,24 +250,9 @@ class PackReader {
       );
       return;
     }
-    const waiting = this.#waiting.get(head.base) ?? [];
+    const waiting = this.#waiting.get(baseName) ?? [];
     waiting.push(delta);
-    this.#waiting.set(head.base, waiting);
-  }
-
-  /** Inflates the zlib stream that comes next, and waits for the rest of it where it is not there yet. */
-  async #inflateNext(size: number): Promise<{ content: Buffer; zlib: Buffer }> {
-    const input = this.#input;
-    for (;;) {
-      try {
-        const inflated = await inflateEntry(input.bytes, size);
-        return { content: inflated.content, zlib: input.take(inflated.consumed) };
-      } catch (error) {
-        if (input.isComplete || !(error instanceof CutOff)) throw error;
-      }
-      await input.fill(input.bytes.byteLength + 1);
-      this.#options.signal.throwIfAborted();
-    }
+    this.#waiting.set(baseName, waiting);
   }
 
   /** Builds all deltas that lead to `root`, depth first, so that few contents are held at a time. */
@@ -258,48 +270,74 @@ class PackReader {
     }
   }
 
-  /** A blob that came whole and is kept: a base for deltas from now on, and hashed with others. */
-  async #addToBatch(offset: number, data: Slice, content: Buffer): Promise<void> {
+  /** Keeps a blob that came whole: hashed with others on the thread for that, or here. */
+  #keepBlob(offset: number, inflated: Inflated, deflated: Buffer, blobs: SliceStore): Promise<void> | undefined {
+    const { content, position } = inflated;
     const size = content.byteLength;
-    const known: Known = { source: { kind: 'kept', data, size }, kind: 'blob', depth: 0 };
-    this.#known.set(offset, known);
-    this.#recent.set(known.source, content);
-    this.#batch.push({ offset, known, data, content });
-    this.#batchBytes += size;
-    const isFull = this.#batchBytes >= batchBytes || this.#batch.length === maxBatchSize;
-    if (isFull) await this.#identifyBatch(maxBatches);
+    const { digestThread } = this.#options;
+    if (digestThread === undefined || size >= largeBytes) return this.#keepHashed(offset, inflated, deflated, blobs);
+    const full = this.#batch?.contents.hasRoomFor(content) ? undefined : this.#batch;
+    if (full !== undefined || this.#batch === undefined) this.#batch = { contents: digestThread.newBatch(), blobs: [] };
+    const { contents, blobs: batched } = this.#batch;
+    contents.add(content);
+    const add = (data: Slice) => {
+      const known: Known = { source: { kind: 'kept', data, size, position }, kind: 'blob', depth: 0 };
+      // A base for deltas from now on.
+      this.#known.set(offset, known);
+      batched.push({ offset, known, size, data });
+    };
+    const kept = blobs.keep(deflated);
+    if (kept instanceof Promise) return kept.then(add).then(() => this.#identify(full, maxUnderWay));
+    add(kept);
+    return full && this.#identify(full, maxUnderWay);
   }
 
-  /** Begins to hash the blobs of the batch, and waits until no more than so many batches are under way. */
-  async #identifyBatch(maxUnderWay: number): Promise<void> {
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
-    const { digest = digestHere } = this.#options;
-    const identified = digest(batch.map(({ content }) => content)).then(digested => {
-      for (const [i, { offset, known, data, content }] of batch.entries()) {
-        const found = digested[i];
-        if (found === undefined) throw new TypeError('a blob was not hashed');
-        this.#learn(offset, found.id, known, content, { ...found.digests, data });
-      }
-    });
-    // It is waited for later.
-    identified.catch(() => {});
-    this.#batches.push(identified);
-    while (this.#batches.length > maxUnderWay) await this.#batches.shift();
+  async #keepHashed(
+    offset: number,
+    { content, position }: Inflated,
+    deflated: Buffer,
+    blobs: SliceStore,
+  ): Promise<void> {
+    const size = content.byteLength;
+    const { id, digests } = size < largeBytes ? digestObject('blob', content) : await digestInTurns('blob', content);
+    const data = await blobs.keep(deflated);
+    const source: Source = { kind: 'kept', data, size, position };
+    this.#learn(offset, id, { source, kind: 'blob', depth: 0 }, size, blobOf(digests, data));
+  }
+
+  /** Begins to hash a batch, and waits until no more than so many are under way. */
+  async #identify(batch: Batch | undefined, most: number): Promise<void> {
+    const { digestThread: thread } = this.#options;
+    if (batch !== undefined && thread !== undefined) {
+      const identified = thread.digest(batch.contents).then(digested => {
+        for (const [i, { offset, known, size, data }] of batch.blobs.entries()) {
+          const found = digested[i];
+          if (found === undefined) throw new TypeError('a blob was not hashed');
+          this.#learn(offset, found.id, known, size, blobOf(found.digests, data));
+        }
+      });
+      // It is waited for later.
+      identified.catch(() => {});
+      this.#underWay.push(identified);
+    }
+    while (this.#underWay.length > most) await this.#underWay.shift();
   }
 
   /** As #learn, of an object that was built from a delta. */
   async #learnBuilt(delta: Delta, base: Known, content: Buffer): Promise<{ id: ObjectId; known: Known }> {
     const { kind } = base;
     const { blobs } = this.#options;
+    const size = content.byteLength;
+    let known = deltaOn(base, delta);
     if (kind !== 'blob' || blobs === undefined) {
-      return this.#learn(delta.offset, hashObject(kind, content), deltaOn(base, delta), content);
+      this.#recent.set(known.source, content);
+      return this.#learn(delta.offset, hashObject(kind, content), known, size);
     }
-    const { id, digests } = await digestObject(kind, content);
+    const { id, digests } = await digestInTurns(kind, content);
     const data = await blobs.keep(await deflate(content));
-    const known: Known = { ...deltaOn(base, delta), source: { kind: 'kept', data, size: digests.size } };
-    return this.#learn(delta.offset, id, known, content, { ...digests, data });
+    known = { ...known, source: { kind: 'kept', data, size, position: undefined } };
+    this.#recent.set(known.source, content);
+    return this.#learn(delta.offset, id, known, size, blobOf(digests, data));
   }
 
   /** Takes an object in that was checked; gives what is known of it from now on, which is what came first. */
@@ -307,7 +345,7 @@ class PackReader {
     offset: number,
     id: ObjectId,
     found: Known,
-    content: Buffer,
+    size: number,
     blob?: DeflatedBlob,
   ): { id: ObjectId; known: Known } {
     let known = this.#known.get(id);
@@ -315,17 +353,28 @@ class PackReader {
       known = found;
       const { source, kind } = known;
       this.#known.set(id, known);
-      this.objects.set(id, { id, kind, size: content.byteLength, blob, content: () => this.#contentOf(source) });
+      const object: ReadObject = { id, kind, size, blob, content: () => this.#contentOf(source) };
+      this.objects.set(id, object);
+      this.#options.onObject?.(object);
     }
     this.#known.set(offset, known);
-    this.#recent.set(known.source, content);
     return { id, known };
   }
 
   async #baseContent(source: Source): Promise<Buffer> {
-    return source.kind === 'kept'
-      ? (this.#recent.get(source) ?? (await inflateDeflated(source.data, source.size)))
-      : this.#contentOf(source);
+    if (source.kind !== 'kept') return this.#contentOf(source);
+    return this.#recentContent(source) ?? (await inflateDeflated(source.data, source.size));
+  }
+
+  #recentContent(source: Source): Buffer | undefined {
+    const recent = this.#recent.get(source);
+    if (recent !== undefined || source.kind !== 'kept' || source.position === undefined) return recent;
+    const inflated = inflater().contentAt(source.position, source.size);
+    if (inflated === undefined) return undefined;
+    // Where one delta has this base, others have it, too.
+    const content = Buffer.from(inflated);
+    this.#recent.set(source, content);
+    return content;
   }
 
   #contentOf(source: Source): Buffer {
@@ -358,8 +407,7 @@ class PackReader {
 
   #limit(bytes: number): void {
     const { maxContentBytes = defaultMaxContentBytes } = this.#options;
-    this.#contentBytes += bytes;
-    if (this.#contentBytes > maxContentBytes)
+    if (this.#contentBytes + bytes > maxContentBytes)
       throw new CorruptPack(`the pack holds more than ${maxContentBytes} bytes`);
   }
 
@@ -369,23 +417,13 @@ class PackReader {
   }
 }
 
-/** Hashes blobs on this thread. */
-export async function digestHere(contents: readonly Buffer[]): Promise<Digested[]> {
-  const digested: Digested[] = [];
-  for (const content of contents) {
-    await giveWay();
-    digested.push(await digestObject('blob', content));
-  }
-  return digested;
-}
-
 function deltaOn({ source, kind, depth }: Known, delta: Delta): Known {
   if (depth === maxDeltaDepth) throw new CorruptPack(`the pack has a chain of more than ${maxDeltaDepth} deltas`);
   return { source: { kind: 'delta', delta, base: source }, kind, depth: depth + 1 };
 }
 
 const rebuild = (base: Buffer, { zlib, size }: Delta): Buffer =>
-  damageOf(() => applyDelta(base, inflateExactly(zlib, size).content));
+  damageOf(() => applyDelta(base, inflateWhole(zlib, size).inflated.content));
 
 /** Three bits of type and four of the size, then seven a byte, lowest first, the top bit saying that more follow. */
 export function readEntryHeader(pack: Buffer, offset: number): { type: number; size: number; end: number } {
@@ -426,56 +464,60 @@ export function readBase(
 }
 
 /** Inflates the zlib stream that `stream` begins with, which must be of `size` bytes, and counts what it was made of. */
-export function inflateExactly(stream: Buffer, size: number): Inflated {
-  try {
-    return checkInflated(inflateSync(stream, inflateOptions(stream, size)), size);
-  } catch (error) {
-    throw inflateFault(error);
-  }
+export function inflateExactly(stream: Buffer, size: number): { content: Buffer; consumed: number } {
+  const { inflated, consumed } = inflateWhole(stream, size);
+  return { content: Buffer.from(inflated.content), consumed };
 }
 
-/** The same, in another thread where it is much. */
-async function inflateEntry(stream: Buffer, size: number): Promise<Inflated> {
-  if (size < largeBytes) return inflateExactly(stream, size);
-  try {
-    return checkInflated(await inflateLarge(stream, inflateOptions(stream, size)), size);
-  } catch (error) {
-    throw inflateFault(error);
-  }
+/** The same, to be used at once. */
+function inflateWhole(stream: Buffer, size: number): Consumed {
+  const found = tryInflate(stream, size);
+  if (found === 'cut off') throw cutOff();
+  return found;
 }
 
-const inflateLarge = promisify(inflate);
-
-interface Inflated {
-  readonly content: Buffer;
+/** What was inflated of a zlib stream, and how long that is. */
+interface Consumed {
+  readonly inflated: Inflated;
   readonly consumed: number;
 }
 
-function inflateOptions(stream: Buffer, size: number) {
-  if (size > stream.byteLength * maxInflation) throw new CutOff(`the pack cannot hold an object of ${size} bytes`);
-  // One byte of room more than it needs: else zlib is asked once more, with a new buffer, whether that was all.
-  return { info: true, chunkSize: Math.max(size + 1, 64), maxOutputLength: Math.max(size, 1) };
+let threadsInflater: Inflater | undefined;
+
+/** One for all packs that a thread reads. */
+function inflater(): Inflater {
+  threadsInflater ??= new Inflater({ maxBytes: largeBytes, keptBytes: recentContentBytes });
+  return threadsInflater;
 }
 
-function checkInflated(result: unknown, size: number): Inflated {
-  if (!isInflateInfo(result)) throw new TypeError('zlib does not tell how much it read');
-  if (result.buffer.byteLength !== size) throw new CorruptPack('the pack has an object of another size than it says');
-  return { content: result.buffer, consumed: result.engine.bytesWritten };
+const tryInflate = (zlib: Buffer, size: number): Consumed | 'cut off' =>
+  checkZlib(zlib, size, inflater().inflate(zlib.subarray(zlibHeadBytes), size));
+
+/** The same, in another thread. */
+const tryInflateAside = async (zlib: Buffer, size: number): Promise<Consumed | 'cut off'> =>
+  checkZlib(zlib, size, await inflateAside(zlib.subarray(zlibHeadBytes), size));
+
+/** RFC 1950: two bytes before the deflate stream, and a checksum behind it, which the object's id makes needless. */
+const zlibHeadBytes = 2;
+const zlibTailBytes = 4;
+
+/** What inflating the stream within gave, if the zlib stream is there whole and sound. */
+function checkZlib(zlib: Buffer, size: number, inflated: Inflated | InflateFault): Consumed | 'cut off' {
+  if (zlib.byteLength < zlibHeadBytes) return 'cut off';
+  // The method is deflate, its window as large as it may be at most, no preset dictionary is needed, and it is a multiple of 31.
+  const head = zlib.readUInt16BE(0);
+  if ((head & 0x8f20) !== 0x0800 || head % 31 !== 0)
+    throw new CorruptPack('the pack has an object that cannot be inflated');
+  if (inflated === 'cut off') return inflated;
+  if (inflated === 'damaged') throw new CorruptPack('the pack has an object that cannot be inflated');
+  if (inflated === 'too long' || inflated.content.byteLength !== size) {
+    throw new CorruptPack('the pack has an object of another size than it says');
+  }
+  const consumed = zlibHeadBytes + inflated.taken + zlibTailBytes;
+  return consumed > zlib.byteLength ? 'cut off' : { inflated, consumed };
 }
 
-function inflateFault(error: unknown): unknown {
-  if (error instanceof CorruptPack || error instanceof TypeError) return error;
-  const isCutOff = error instanceof Error && 'code' in error && error.code === 'Z_BUF_ERROR';
-  const Fault = isCutOff ? CutOff : CorruptPack;
-  return new Fault('the pack has an object that cannot be inflated', { cause: error });
-}
-
-/** What zlib gives for the option `info`, which its types don't know. */
-function isInflateInfo(result: unknown): result is { buffer: Buffer; engine: { bytesWritten: number } } {
-  if (typeof result !== 'object' || result === null || !('buffer' in result) || !('engine' in result)) return false;
-  const { buffer, engine } = result;
-  return Buffer.isBuffer(buffer) && typeof engine === 'object' && engine !== null && 'bytesWritten' in engine;
-}
+const cutOff = (): CorruptPack => new CorruptPack('the pack ends within an object');
 
 /** Reading beyond the end, and deltas that make no sense, are damage of the pack. */
 function damageOf<T>(read: () => T): T {

@@ -39,7 +39,12 @@ export async function* filesOf(
   signal: AbortSignal,
 ): AsyncGenerator<SnapshotFile[], void> {
   for await (const batch of walkTree(commit, id => treeOf(pack, id), signal)) {
-    yield batch.map(file => ({ ...file, blob: file.mode === '160000' ? emptyBlob : blobOf(pack, file.id) }));
+    yield batch.map(({ path, mode, id }) => ({
+      path,
+      mode,
+      id,
+      blob: mode === '160000' ? emptyBlob : blobOf(pack, id),
+    }));
   }
 }
 

@@ -44,7 +44,8 @@ export async function* walkTree(
       continue;
     }
     count += 1;
-    await giveWay();
+    const turn = giveWay();
+    if (turn !== undefined) await turn;
     signal.throwIfAborted();
     if (count > maxFiles) throw new TooManyFiles(id, maxFiles);
     const path = `${folder.prefix}${entry.name}`;

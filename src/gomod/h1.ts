@@ -34,7 +34,8 @@ export function hashFiles(files: Iterable<HashedFile>): H1 {
   );
   const lines = sorted.map(({ name, sha256 }) => {
     if (name.includes('\n')) throw new TypeError(`a file name with a newline has no h1: hash: ${JSON.stringify(name)}`);
-    return `${Buffer.from(sha256).toString('hex')}  ${name}\n`;
+    const { buffer, byteOffset, byteLength } = sha256;
+    return `${Buffer.from(buffer, byteOffset, byteLength).toString('hex')}  ${name}\n`;
   });
   return `h1:${createHash('sha256').update(lines.join('')).digest('base64')}` as H1;
 }

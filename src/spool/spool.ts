@@ -55,43 +55,71 @@ export const createSpool = async (): Promise<Spool> => openSpool({ file: await o
 export function openSpool({ file, byteLength }: SpoolFile): Spool {
   let owners = 1;
   let writtenBytes = byteLength;
-  /** What is appended and not yet written: the beginning of `batch`. */
-  let batch = Buffer.alloc(0);
+  /** What is being written behind that, and how that ends. */
+  let leaving: Buffer = Buffer.alloc(0);
+  let written: Promise<void> = Promise.resolve();
+  /** What is appended behind that: the beginning of `batch`. */
+  let batch: Buffer = Buffer.alloc(0);
   let batched = 0;
   let windows: readonly Window[] = [];
 
-  const write = async (bytes: Uint8Array) => {
-    for (let at = 0; at < bytes.byteLength; ) {
-      const { bytesWritten } = await orFault(file.write(bytes, at, bytes.byteLength - at, writtenBytes + at));
-      at += bytesWritten;
-    }
+  /** What is not on the disk yet. */
+  const held = () => {
+    const batchStart = writtenBytes + leaving.byteLength;
+    return [
+      { start: writtenBytes, end: batchStart, bytes: leaving },
+      { start: batchStart, end: batchStart + batched, bytes: batch },
+    ];
   };
 
-  const writeBatch = async () => {
-    await write(batch.subarray(0, batched));
-    writtenBytes += batched;
-    batched = 0;
+  const heldEnd = () => writtenBytes + leaving.byteLength + batched;
+
+  const write = async () => {
+    for (let at = 0; at < leaving.byteLength; ) {
+      const { bytesWritten } = await orFault(file.write(leaving, at, leaving.byteLength - at, writtenBytes + at));
+      at += bytesWritten;
+    }
+    writtenBytes += leaving.byteLength;
+    leaving = Buffer.alloc(0);
+  };
+
+  const startWriting = (bytes: Buffer) => {
+    leaving = bytes;
+    written = write();
+    // Who appends next, or gives the file away, is told.
+    written.catch(() => {});
+  };
+
+  const startWritingBatch = async () => {
+    await written;
+    startWriting(batch.subarray(0, batched));
     // Readers may have slices of it.
     batch = Buffer.alloc(0);
+    batched = 0;
   };
 
   const appendToNext = async (bytes: Uint8Array) => {
-    await writeBatch();
+    await startWritingBatch();
     if (bytes.byteLength < batchBytes) {
       batch = Buffer.allocUnsafeSlow(batchBytes);
       batch.set(bytes);
       batched = bytes.byteLength;
       return;
     }
-    await write(bytes);
-    writtenBytes += bytes.byteLength;
+    await written;
+    startWriting(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    // They are the caller's again.
+    await written;
   };
 
   const load = async (start: number, end: number): Promise<Buffer> => {
     const bytes = Buffer.allocUnsafeSlow(end - start);
-    // Looked at before any waiting: a batch may be written meanwhile.
+    // Looked at before any waiting: what is held may be written meanwhile.
     const fileEnd = Math.min(end, writtenBytes);
-    if (end > fileEnd) batch.copy(bytes, fileEnd - start, 0, end - fileEnd);
+    for (const piece of held()) {
+      const from = Math.max(start, piece.start);
+      if (from < end) piece.bytes.copy(bytes, from - start, from - piece.start, Math.min(end, piece.end) - piece.start);
+    }
     for (let at = start; at < fileEnd; ) {
       const { bytesRead } = await orFault(file.read(bytes, at - start, fileEnd - at, at));
       if (bytesRead === 0) throw spoolFault('its end is missing');
@@ -103,7 +131,7 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
   const openWindow = async (start: number, atLeast: number): Promise<Window> => {
     const before = windows.find(({ end }) => start >= end && start < end + minWindowBytes);
     const bytes = before === undefined ? minWindowBytes : Math.min(2 * (before.end - before.start), maxWindowBytes);
-    const end = Math.min(start + Math.max(bytes, atLeast), writtenBytes + batched);
+    const end = Math.min(start + Math.max(bytes, atLeast), heldEnd());
     const window = { start, end, bytes: await load(start, end) };
     windows = [window, ...windows].slice(0, maxWindows);
     return window;
@@ -113,7 +141,7 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
 
   return {
     get byteLength() {
-      return writtenBytes + batched;
+      return heldEnd();
     },
 
     append(bytes) {
@@ -123,10 +151,11 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
     },
 
     read(start, end) {
-      const byteLength = writtenBytes + batched;
+      const byteLength = heldEnd();
       if (start < 0 || start > end || end > byteLength)
         throw new RangeError(`${start} to ${end} of ${byteLength} bytes`);
-      if (start >= writtenBytes) return batch.subarray(start - writtenBytes, end - writtenBytes);
+      const piece = end > writtenBytes ? held().find(piece => piece.start <= start && end <= piece.end) : undefined;
+      if (piece !== undefined) return readHere(piece, start, end);
       if (end - start > maxWindowBytes) return load(start, end);
       const window = windows.find(window => window.start <= start && end <= window.end);
       if (window === undefined) return openWindow(start, end - start).then(opened => readHere(opened, start, end));
@@ -139,7 +168,8 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
     },
 
     async detach() {
-      await writeBatch();
+      await startWritingBatch();
+      await written;
       windows = [];
       return { file, byteLength: writtenBytes };
     },

@@ -5,7 +5,7 @@
  */
 
 import { giveWay } from '../give-way.ts';
-import { readParts, type Slice, sliceBytes } from '../spool/slice.ts';
+import { readSlice, type Slice, sliceBytes } from '../spool/slice.ts';
 
 /** A file whose content is compressed already. */
 export interface DeflatedFile {
@@ -27,6 +27,8 @@ const max32 = 0xffffffff;
 
 /** Bytes of a chunk: a file's data that are as many are one of their own. */
 const chunkBytes = 256 * 1024;
+/** Bytes of a file's data that are read at once. */
+const partBytes = 1024 * 1024;
 
 /**
  * Yields the zip of the files, which come in batches, in their order and in chunks. The same files make the same bytes: all are of the
@@ -37,7 +39,7 @@ export async function* buildZip(
   files: AsyncIterable<readonly DeflatedFile[]>,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
-  const directory: Buffer[] = [];
+  const directory = new Directory();
   /** Chunks that nothing more has room in. */
   let full: Buffer[] = [];
   let chunk = Buffer.allocUnsafeSlow(chunkBytes);
@@ -56,12 +58,12 @@ export async function* buildZip(
   for await (const batch of files) {
     signal.throwIfAborted();
     await giveWay();
-    for (const { name, content } of batch) {
-      if (Math.max(content.size, sliceBytes(content.data), size) >= max32) throw new RangeError('the zip is too large');
-      const header = directoryHeader(name, content, size);
-      directory.push(header);
-      put(localHeader(header));
-      for (const part of readParts(content.data)) {
+    for (const file of batch) {
+      const { bulk, start, end } = file.content.data;
+      if (Math.max(file.content.size, end - start, size) >= max32) throw new RangeError('the zip is too large');
+      put(directory.add(file, size));
+      for (let at = start; at < end; at += partBytes) {
+        const part = readSlice({ bulk, start: at, end: Math.min(at + partBytes, end) });
         put(part instanceof Promise ? await part : part);
         if (full.length === 0) continue;
         yield* full;
@@ -70,41 +72,69 @@ export async function* buildZip(
     }
   }
   const directoryStart = size;
-  for (const header of directory) put(header);
-  put(endOfDirectory({ entries: directory.length, start: directoryStart, size: size - directoryStart }));
+  put(directory.bytes);
+  put(endOfDirectory({ entries: directory.entries, start: directoryStart, size: size - directoryStart }));
   yield* full;
   yield chunk.subarray(0, filled);
 }
 
 const headerBytes = 46;
+const localHeaderBytes = 30;
 
-/** 4.3.12, with the name behind it: a regular file of mode 0644, made on Unix. */
-function directoryHeader(name: string, { data, size, crc32 }: DeflatedFile['content'], offset: number): Buffer {
-  const nameBytes = Buffer.byteLength(name);
-  const header = Buffer.allocUnsafe(headerBytes + nameBytes).fill(0, 0, headerBytes);
-  header.writeUInt32LE(0x02014b50, 0);
-  header.writeUInt16LE((3 << 8) | 20, 4);
-  header.writeUInt16LE(20, 6); // version needed: 2.0, deflate
-  header.writeUInt16LE(0x0800, 8); // flags: the name is UTF-8
-  header.writeUInt16LE(8, 10); // method: deflate
-  header.writeUInt16LE((1 << 5) | 1, 14); // date: 1980-01-01
-  header.writeUInt32LE(crc32, 16);
-  header.writeUInt32LE(sliceBytes(data), 20);
-  header.writeUInt32LE(size, 24);
-  header.writeUInt16LE(nameBytes, 28);
-  header.writeUInt32LE(0o100644 * 0x10000, 38);
-  header.writeUInt32LE(offset, 42);
-  header.write(name, headerBytes);
-  return header;
-}
+/** 4.3.12, without what differs from file to file: regular files of mode 0644, made on Unix. */
+const emptyHeader = Buffer.alloc(headerBytes);
+emptyHeader.writeUInt32LE(0x02014b50, 0);
+emptyHeader.writeUInt16LE((3 << 8) | 20, 4);
+emptyHeader.writeUInt16LE(20, 6); // version needed: 2.0, deflate
+emptyHeader.writeUInt16LE(0x0800, 8); // flags: the name is UTF-8
+emptyHeader.writeUInt16LE(8, 10); // method: deflate
+emptyHeader.writeUInt16LE((1 << 5) | 1, 14); // date: 1980-01-01
+emptyHeader.writeUInt32LE(0o100644 * 0x10000, 38);
 
-/** 4.3.7: says what the directory's header says from "version needed" to "extra field length", and the name. */
-function localHeader(header: Buffer): Buffer {
-  const local = Buffer.allocUnsafe(header.byteLength - 16);
-  local.writeUInt32LE(0x04034b50);
-  header.copy(local, 4, 6, 32);
-  header.copy(local, 30, headerBytes);
-  return local;
+/** The headers of all files, one behind the other. */
+class Directory {
+  entries = 0;
+  #buffer = Buffer.allocUnsafeSlow(chunkBytes);
+  #size = 0;
+  #local = Buffer.allocUnsafeSlow(0);
+
+  get bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#size);
+  }
+
+  /** Gives the file's local header, which stands before its data, until the next call. */
+  add({ name, content: { data, size, crc32 } }: DeflatedFile, offset: number): Buffer {
+    this.#makeRoom(headerBytes + 3 * name.length);
+    const at = this.#size;
+    const header = this.#buffer;
+    const nameBytes = header.write(name, at + headerBytes);
+    emptyHeader.copy(header, at);
+    header.writeUInt32LE(crc32, at + 16);
+    header.writeUInt32LE(sliceBytes(data), at + 20);
+    header.writeUInt32LE(size, at + 24);
+    header.writeUInt16LE(nameBytes, at + 28);
+    header.writeUInt32LE(offset, at + 42);
+    this.#size += headerBytes + nameBytes;
+    this.entries += 1;
+    return this.#localHeader(header.subarray(at, this.#size));
+  }
+
+  /** 4.3.7: says what the directory's header says from "version needed" to "extra field length", and the name. */
+  #localHeader(header: Buffer): Buffer {
+    const bytes = header.byteLength - headerBytes + localHeaderBytes;
+    if (bytes > this.#local.byteLength) this.#local = Buffer.allocUnsafeSlow(2 * bytes);
+    this.#local.writeUInt32LE(0x04034b50);
+    header.copy(this.#local, 4, 6, 32);
+    header.copy(this.#local, localHeaderBytes, headerBytes);
+    return this.#local.subarray(0, bytes);
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#size + bytes <= this.#buffer.byteLength) return;
+    const larger = Buffer.allocUnsafeSlow(2 * (this.#buffer.byteLength + bytes));
+    this.bytes.copy(larger);
+    this.#buffer = larger;
+  }
 }
 
 /** 4.3.16, with 4.3.14 and 4.3.15 in front where there are too many entries for it. */

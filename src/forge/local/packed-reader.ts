@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { applyDelta } from '../../git/apply-delta.ts';
-import { type DeflatedBlob, deflateBlob, deflateOf, digestObject } from '../../git/deflated-blob.ts';
+import { type DeflatedBlob, deflateBlob, deflateOf, digestInTurns } from '../../git/deflated-blob.ts';
 import { CorruptPack } from '../../git/errors.ts';
 import { hashObject, type ObjectId } from '../../git/object-id.ts';
 import { findInPackIndex, kindOfPackEntry } from '../../git/pack.ts';
@@ -138,7 +138,7 @@ export async function createPackedReader(fs: FileSystem, gitdir: string): Promis
       const object = await find(id);
       if (object?.kind !== 'blob') return undefined;
       const { content, zlib } = object;
-      const { id: found, digests } = await digestObject('blob', content);
+      const { id: found, digests } = await digestInTurns('blob', content);
       if (found !== id) return undefined;
       // A copy: the slice would keep all that was read with it.
       return zlib === undefined
