@@ -1,9 +1,10 @@
 /** The files that are published, the same ones in every run: made from a seed, and of real modules. A module's go.mod is one file more. */
+
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';
-import { inflateEntry } from '../src/zip/inflate-entry.ts';
 import { readZip } from '../src/zip/read-zip.ts';
+import { contentOfEntry } from '../test/support/content-of-entry.ts';
 import { never } from '../test/support/never.ts';
 import { goSource } from './go-source.ts';
 import { createRandom } from './random.ts';
@@ -101,7 +102,7 @@ async function readFixture(zip: string, folder: string): Promise<CorpusFile[]> {
   return await Promise.all(
     entries.map(async entry => {
       const path = entry.name.replace(/^.*?@[^/]+/, folder);
-      return corpusFile(path, (await inflateEntry(entry)).content);
+      return corpusFile(path, await contentOfEntry(entry));
     }),
   );
 }

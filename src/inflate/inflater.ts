@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { promisify } from 'node:util';
 import { inflateRaw, inflateRawSync } from 'node:zlib';
 import { inflateWasm } from './inflate-wasm.ts';
@@ -116,7 +117,7 @@ function optionsFor(stream: Uint8Array, maxBytes: number) {
   // Deflate makes at most 1032 bytes of one (zlib.net, "Technical Details"), so that a declaration alone takes no memory. There is a byte of
   // room more than the content needs: else zlib is asked once more, with a new buffer, whether that was all.
   const chunkSize = Math.max(64, Math.min(maxBytes, stream.byteLength * 1032) + 1);
-  return { info: true, chunkSize, maxOutputLength: Math.max(maxBytes, 1) };
+  return { info: true, chunkSize, maxOutputLength: Math.min(Math.max(maxBytes, 1), constants.MAX_LENGTH) };
 }
 
 /** What zlib gives for the option `info`, which its types don't know. */

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
-import { beginObjectHash, type ObjectId } from '../git/object-id.ts';
+import { createHash, hash } from 'node:crypto';
+import { beginObjectHash, hashObject, type ObjectId } from '../git/object-id.ts';
 import type { Slice } from '../spool/slice.ts';
 import { adler32 } from '../zip/adler32.ts';
 import { type CompressedFile, inflateEntry, inflateParts, isHeld } from '../zip/inflate-entry.ts';
@@ -11,27 +11,33 @@ export interface FileHashes {
   readonly adler32: number;
   /** The content as one raw deflate stream. */
   readonly deflated: Slice;
-  /** Undefined for a file that is too large to be held. */
+  /** Undefined where it is not wanted, and for a file that is too large to be held. */
   readonly content: Buffer | undefined;
 }
 
 /** Inflates a file of an upload, once for all that has to be known of it. Throws as inflateEntry. */
-export async function hashFile(file: CompressedFile): Promise<FileHashes> {
+export function hashFile(file: CompressedFile, isContentWanted: boolean): Promise<FileHashes> {
+  return isHeld(file) ? hashWhole(file, isContentWanted) : hashParts(file);
+}
+
+async function hashWhole(file: CompressedFile, isContentWanted: boolean): Promise<FileHashes> {
+  const { result, deflated } = await inflateEntry(file, content => ({
+    id: hashObject('blob', content),
+    sha256: hash('sha256', content, 'buffer'),
+    adler32: adler32(content),
+    content: isContentWanted ? Buffer.from(content) : undefined,
+  }));
+  return { id: result.id, sha256: result.sha256, adler32: result.adler32, content: result.content, deflated };
+}
+
+async function hashParts(file: CompressedFile): Promise<FileHashes> {
   const sha256 = createHash('sha256');
   const blobHash = beginObjectHash('blob', file.bytes);
   let checksum = 1;
-  const take = (part: Buffer) => {
+  const deflated = await inflateParts(file, part => {
     sha256.update(part);
     blobHash.update(part);
     checksum = adler32(part, checksum);
-  };
-  let content: Buffer | undefined;
-  let deflated: Slice;
-  if (isHeld(file)) {
-    ({ content, deflated } = await inflateEntry(file));
-    take(content);
-  } else {
-    deflated = await inflateParts(file, take);
-  }
-  return { id: blobHash.digest(), sha256: sha256.digest(), adler32: checksum, deflated, content };
+  });
+  return { id: blobHash.digest(), sha256: sha256.digest(), adler32: checksum, deflated, content: undefined };
 }

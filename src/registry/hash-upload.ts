@@ -46,11 +46,12 @@ export function startHasher(archive: Bulk): Hasher {
 
 async function* hashHere<File extends CompressedFile>({
   files,
+  isContentWanted,
   signal,
-}: Pick<FilesToHash<File>, 'files' | 'signal'>): AsyncGenerator<HashedFile<File>, void> {
+}: FilesToHash<File>): AsyncGenerator<HashedFile<File>, void> {
   for (const file of files) {
     signal.throwIfAborted();
-    const hashes = await hashFile(file).catch((error: unknown) => {
+    const hashes = await hashFile(file, isContentWanted(file)).catch((error: unknown) => {
       if (error instanceof InvalidZip) return error;
       throw error;
     });
@@ -73,7 +74,7 @@ async function* hashOn<File extends CompressedFile>(
     signal.throwIfAborted();
     if (!batch.files.every(isHeld)) {
       yield* finish(0);
-      yield* hashHere({ ...batch, signal });
+      yield* hashHere({ files: batch.files, isContentWanted, signal });
       continue;
     }
     const hashing = hashBatch(batch, threads, isContentWanted);
@@ -141,9 +142,11 @@ async function hashBatch<File extends CompressedFile>(
 function fromThread(found: BatchedHashes | undefined, span: Slice): FileHashes | InvalidZip {
   if (found === undefined) throw new TypeError('a file was not hashed');
   if (!('id' in found)) return new InvalidZip(found);
-  const { deflated, content } = found;
+  const { id, sha256, adler32, deflated, content } = found;
   return {
-    ...found,
+    id,
+    sha256,
+    adler32,
     deflated: 'start' in deflated ? subslice(span, deflated.start, deflated.end) : sliceOf(asBuffer(deflated)),
     content: content && asBuffer(content),
   };

@@ -1,17 +1,9 @@
 /** The content of a zip's files, each inflated once and held against what the zip says of it. */
-import { constants } from 'node:buffer';
 import { Readable, type Transform } from 'node:stream';
 import { promisify } from 'node:util';
-import {
-  crc32,
-  createDeflateRaw,
-  createInflateRaw,
-  deflateRaw,
-  deflateRawSync,
-  inflateRaw,
-  inflateRawSync,
-} from 'node:zlib';
+import { crc32, createDeflateRaw, createInflateRaw, deflateRaw, deflateRawSync } from 'node:zlib';
 import { giveWay } from '../give-way.ts';
+import { Inflater, inflateAside } from '../inflate/inflater.ts';
 import { appendTo, readParts, readSlice, type Slice, sliceBytes, subslice } from '../spool/slice.ts';
 import { InvalidZip } from './errors.ts';
 
@@ -29,30 +21,46 @@ export interface CompressedFile {
   readonly data: Slice;
 }
 
-export interface Inflated {
-  readonly content: Buffer;
+export interface Inflated<Result> {
+  readonly result: Result;
   /** The content as one raw deflate stream (RFC 1951) and nothing else; one that is not in the archive is written behind it. */
   readonly deflated: Slice;
 }
 
 /**
- * The content of a file. It is exactly what the zip declares, else InvalidZip is thrown; never more than declared is
- * inflated, so check the sum of what is declared (gomod's ZipCheck) before the first call. Throws SpoolFault.
+ * What `read` makes of a file's content, which it must not keep: its memory is used again. The content is exactly what the zip declares, else
+ * InvalidZip is thrown; never more than declared is inflated, so check the sum of what is declared (gomod's ZipCheck) before the first
+ * call. Throws SpoolFault.
  *
  * Large files are inflated off the main thread. Small ones are faster on it; a loop over many of them gives way to the
  * event loop every few milliseconds, so that it need not do so itself.
  */
-export async function inflateEntry(file: CompressedFile): Promise<Inflated> {
+export async function inflateEntry<Result>(
+  file: CompressedFile,
+  read: (content: Buffer) => Result,
+): Promise<Inflated<Result>> {
   await giveWay();
-  const data = await readSlice(file.data);
+  const slice = readSlice(file.data);
+  const data = slice instanceof Promise ? await slice : slice;
   if (file.method === methods.stored) {
     checkContent(file, data.byteLength, crc32(data));
-    return { content: data, deflated: await appendTo(file.data.bulk, [await deflate(data)]) };
+    return { result: read(data), deflated: await appendTo(file.data.bulk, [await deflate(data)]) };
   }
-  const { content, taken } = await inflate(file, data);
+  const isLarge = Math.max(file.bytes, data.byteLength) >= largeBytes;
+  const inflated = isLarge ? await inflateAside(data, file.bytes) : inflater().inflate(data, file.bytes);
+  if (inflated === 'too long') throw tooLarge(file);
+  if (inflated === 'damaged' || inflated === 'cut off') throw damaged(file);
+  const { content, taken } = inflated;
   checkContent(file, content.byteLength, crc32(content));
   // What a zip has behind the end of the stream is not part of the file: archive/zip passes over it.
-  return { content, deflated: subslice(file.data, 0, taken) };
+  return { result: read(content), deflated: subslice(file.data, 0, taken) };
+}
+
+let threadsInflater: Inflater | undefined;
+
+function inflater(): Inflater {
+  threadsInflater ??= new Inflater({ maxBytes: largeBytes, keptBytes: 0 });
+  return threadsInflater;
 }
 
 /** Bytes. */
@@ -124,7 +132,7 @@ const invalid = ({ name }: CompressedFile, code: string, reason: string, cause?:
 const tooLarge = (file: CompressedFile, cause?: unknown): InvalidZip =>
   invalid(file, 'size', `it inflates to more than the ${file.bytes} bytes that it declares`, cause);
 
-const damaged = (file: CompressedFile, cause: unknown): InvalidZip =>
+const damaged = (file: CompressedFile, cause?: unknown): InvalidZip =>
   invalid(file, 'damaged', 'its compressed data is damaged or incomplete', cause);
 
 const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
@@ -138,40 +146,3 @@ const deflate = async (content: Buffer): Promise<Buffer> =>
   content.byteLength < largeBytes ? deflateRawSync(content) : await deflateLarge(content);
 
 const deflateLarge = promisify(deflateRaw);
-
-/** The content, and how many bytes of the data were taken for it. */
-async function inflate(file: CompressedFile, data: Buffer): Promise<{ content: Buffer; taken: number }> {
-  const { bytes } = file;
-  // One byte more than declared, so that a lie shows. Deflate makes at most 1032 bytes of one (zlib.net/zlib_tech.html),
-  // hence a large declaration alone takes no memory.
-  const options = {
-    info: true,
-    maxOutputLength: Math.min(Math.max(bytes, 1), constants.MAX_LENGTH),
-    chunkSize: Math.max(64, Math.min(bytes, data.length * 1032, largestChunkBytes) + 1),
-  };
-  try {
-    const isLarge = Math.max(bytes, data.length) >= largeBytes;
-    const { buffer, engine } = inflateInfo(isLarge ? await inflateLarge(data, options) : inflateRawSync(data, options));
-    return { content: buffer, taken: engine.bytesWritten };
-  } catch (error) {
-    if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(file, error);
-    throw isOfZlib(error) ? damaged(file, error) : error;
-  }
-}
-
-const largestChunkBytes = 64 * 1024 * 1024;
-
-const inflateLarge = promisify(inflateRaw);
-
-interface InflateInfo {
-  readonly buffer: Buffer;
-  readonly engine: { readonly bytesWritten: number };
-}
-
-/** What zlib gives with `info: true`; its types know only the buffer. `bytesWritten` is what it took of the input. */
-function inflateInfo(result: object): InflateInfo {
-  if (!isInflateInfo(result)) throw new TypeError('zlib gave no info');
-  return result;
-}
-
-const isInflateInfo = (result: object): result is InflateInfo => 'buffer' in result && 'engine' in result;

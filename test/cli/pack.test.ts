@@ -12,9 +12,9 @@ import { type PackedModule, PackRefused, packModule, runPack } from '../../src/c
 import { hashFiles } from '../../src/gomod/h1.ts';
 import { parseModulePath } from '../../src/gomod/module-path.ts';
 import { parseVersion } from '../../src/gomod/version.ts';
-import { inflateEntry } from '../../src/zip/inflate-entry.ts';
 import { readZip } from '../../src/zip/read-zip.ts';
 import { checkZipEntries } from '../support/check-zip-entries.ts';
+import { contentOfEntry } from '../support/content-of-entry.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
 import { never } from '../support/never.ts';
 import { makeTemporaryFolder } from '../support/temporary-folder.ts';
@@ -188,7 +188,7 @@ async function checkZip(packed: PackedModule, file: string): Promise<void> {
   assert.deepEqual(checkZipEntries({ ...parsed, entries }), []);
   const files: { name: string; sha256: Buffer }[] = [];
   for (const entry of entries) {
-    const { content } = await inflateEntry(entry);
+    const content = await contentOfEntry(entry);
     files.push({ name: entry.name, sha256: createHash('sha256').update(content).digest() });
   }
   assert.equal(hashFiles(files), packed.h1);

@@ -5,9 +5,9 @@ import { crc32, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { sliceOf } from '../../src/spool/slice.ts';
 import { buildZip } from '../../src/zip/build-zip.ts';
-import { inflateEntry } from '../../src/zip/inflate-entry.ts';
 import { readZip } from '../../src/zip/read-zip.ts';
 import { type FileToZip, writeZip } from '../../src/zip/write-zip.ts';
+import { contentOfEntry } from '../support/content-of-entry.ts';
 import { never } from '../support/never.ts';
 
 async function* each(files: readonly FileToZip[]) {
@@ -30,7 +30,7 @@ const build = (files: readonly FileToZip[]) => buffer(buildZip(deflated(files), 
 async function contentsOf(zip: Buffer): Promise<FileToZip[]> {
   const files: FileToZip[] = [];
   for (const entry of await readZip(zip, never)) {
-    files.push({ name: entry.name, content: Buffer.from((await inflateEntry(entry)).content) });
+    files.push({ name: entry.name, content: await contentOfEntry(entry) });
   }
   return files;
 }

@@ -13,6 +13,7 @@ import { adler32 } from '../../src/zip/adler32.ts';
 import { InvalidZip } from '../../src/zip/errors.ts';
 import { inflateEntry, inflateParts, isHeld, maxHeldBytes } from '../../src/zip/inflate-entry.ts';
 import { maxEntries, readZip } from '../../src/zip/read-zip.ts';
+import { contentOfEntry } from '../support/content-of-entry.ts';
 import { type CraftedEnd, type CraftedEntry, craftZip } from '../support/craft-zip.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
 import { never } from '../support/never.ts';
@@ -42,7 +43,7 @@ async function look(zip: Bulk): Promise<{ problems: string[] } | { files: Record
   try {
     for (const entry of await readZip(zip, never)) {
       if (entry.isDirectory) files[entry.name] = '';
-      else await inflateEntry(entry).then(({ content }) => (files[entry.name] = content.toString()), note);
+      else await contentOfEntry(entry).then(content => (files[entry.name] = content.toString()), note);
     }
   } catch (error) {
     note(error);
@@ -331,13 +332,17 @@ test('inflating gives the exact deflate stream: in the archive where there is on
   await using spool = await onDisk(zip);
   for (const archive of [zip, spool]) {
     for (const entry of await readZip(archive, never)) {
-      const { content, deflated } = await inflateEntry(entry);
+      const { result, deflated } = await inflateEntry(entry, content => ({
+        content: Buffer.from(content),
+        isInZip: content.buffer === zip.buffer,
+      }));
+      const { content, isInZip } = result;
       assert.equal(content.length, entry.bytes);
       const stream = await readSlice(deflated);
       assert.ok(stream.equals(deflateRawSync(content)), entry.name);
       if (entry.method === 8) assert.equal(deflated.start, entry.data.start);
       else if (archive === spool) assert.ok(deflated.bulk === spool && deflated.start >= zip.length);
-      else assert.equal(content.buffer, zip.buffer);
+      else assert.ok(isInZip);
     }
   }
 });
@@ -407,7 +412,7 @@ for (const [place, open] of [
     const timer = setInterval(() => turns++, 1);
     const entries = await readZip(archive, never);
     const turnsOfReading = turns;
-    for (const entry of entries) await inflateEntry(entry);
+    for (const entry of entries) await inflateEntry(entry, () => {});
     clearInterval(timer);
     assert.equal(entries.length, 100_000);
     assert.ok(turnsOfReading > 10 && turns - turnsOfReading > 10, `${turnsOfReading} and ${turns} turns`);
@@ -419,7 +424,7 @@ test('a bomb that declares what it holds is inflated once, within what it declar
   const zip = craftZip([{ name: 'a', content: Buffer.alloc(50_000_000) }]);
   const [entry] = await readZip(zip, never);
   assert.ok(entry);
-  assert.equal((await inflateEntry(entry)).content.length, 50_000_000);
+  assert.equal((await inflateEntry(entry, content => content.length)).result, 50_000_000);
 });
 
 const anyEntry = fc.record(
@@ -510,7 +515,7 @@ async function hashOf(zip: Buffer): Promise<string | undefined> {
       return undefined;
     const files: { name: string; sha256: Buffer }[] = [];
     for (const entry of entries) {
-      const content = entry.isDirectory ? Buffer.alloc(0) : (await inflateEntry(entry)).content;
+      const content = entry.isDirectory ? Buffer.alloc(0) : await contentOfEntry(entry);
       files.push({ name: entry.name, sha256: createHash('sha256').update(content).digest() });
     }
     return hashFiles(files);
