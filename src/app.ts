@@ -15,8 +15,11 @@ import { createHandler } from './http/create-handler.ts';
 import { listen } from './http/listen.ts';
 import { Registry } from './registry/registry.ts';
 
-/** How long refs are believed without asking the forge again; a publish through this process is seen at once. */
-const refsTtlMs = 2_000;
+/**
+ * How long refs are believed without asking the forge again, and that there is no repository: as long as clients are told to believe a
+ * 404, and half as long as a list. A publish through this process is seen at once.
+ */
+const refsTtlMs = 5_000;
 
 /** How long the forge may take to answer one call. */
 const forgeTimeoutMs = 30_000;

@@ -56,8 +56,8 @@ interface SeenRefs extends KnownRefs {
 /** What decides where a module is, whether it is managed and what its versions are; HEAD comes along. */
 const refPrefixes = ['refs/heads/', 'refs/tags/', 'refs/modforge/'];
 
-/** That there is no repository is believed so much longer than refs: with those for 2 s, below the 5 s that clients are told with 404. */
-const absenceFactor = 2;
+/** In the last part of the time for which refs are believed they are asked for anew, so that nobody waits where many read. */
+const renewalPart = 0.1;
 
 /** An owner whose repositories can't be listed is not asked again in this time. */
 const unlistableTtlMs = 60_000;
@@ -95,16 +95,12 @@ export class Repositories {
   constructor(options: RepositoriesOptions) {
     this.#options = options;
     const { refsTtlMs } = options;
-    const absenceTtlMs = refsTtlMs * absenceFactor;
-    this.#refs = new SharedCache({
-      max: 10_000,
-      ttlMs: ({ refs }) => (refs === undefined ? absenceTtlMs : refsTtlMs),
-    });
+    this.#refs = new SharedCache({ max: 10_000, ttlMs: refsTtlMs });
     this.#listings = new SharedCache({
       max: 1_000,
-      ttlMs: ({ names }) => (names === undefined ? unlistableTtlMs : absenceTtlMs),
+      ttlMs: ({ names }) => (names === undefined ? unlistableTtlMs : refsTtlMs),
     });
-    this.#unseen = new LRUCache({ max: 10_000, ttl: absenceTtlMs, ttlResolution: 0 });
+    this.#unseen = new LRUCache({ max: 10_000, ttl: refsTtlMs, ttlResolution: 0 });
   }
 
   get forge(): Forge {
@@ -180,9 +176,8 @@ export class Repositories {
   }
 
   /**
-   * The repository's refs as `caller` sees them, at most `refsTtlMs` old, and asked for anew when somebody looks at them after half of
-   * that time, so that nobody waits where many read; undefined where there is none, or none to see, which may be
-   * twice as old. Else throws as Remote.refs.
+   * The repository's refs as `caller` sees them, at most `refsTtlMs` old; undefined where there is none, or none to see. Else
+   * throws as Remote.refs.
    */
   async refs(place: Place, caller: Caller, signal: AbortSignal): Promise<Refs | undefined> {
     return (await this.#look(place, caller, signal)).refs;
@@ -215,7 +210,7 @@ export class Repositories {
     const { refs } = await this.#refs.get(key, ask, signal);
     const keptUntil = this.#refs.keptUntil(key);
     if (refs === undefined) return { refs, until: keptUntil };
-    const until = keptUntil - this.#options.refsTtlMs / 2;
+    const until = keptUntil - this.#options.refsTtlMs * renewalPart;
     if (performance.now() > until) this.#refs.renew(key, ask);
     return { refs, until };
   }
