@@ -9,12 +9,6 @@ import { logOutput } from './log-output.ts';
 /** The folder of the sample module, in a checkout. */
 const sample = 'examples/hello';
 
-/**
- * How much a function does before V8 optimizes it: eight times as much as usual. Optimizing what runs for a second, as the large
- * version of a module that comes by now and then makes it, takes longer than it saves, and memory too.
- */
-const interruptBudget = 2 ** 20;
-
 /** Serves until SIGINT or SIGTERM. `command` is how this command line was started, for texts to paste. Throws InvalidConfig. */
 export async function serve({
   configFile,
@@ -23,7 +17,7 @@ export async function serve({
   configFile: string | undefined;
   command: string;
 }): Promise<void> {
-  setFlagsFromString(`--interrupt-budget=${interruptBudget}`);
+  optimizeLater();
   const config = parseConfig(readEnv(process.env, configFile));
   const log = pino({ level: config.logLevel }, logOutput());
   const app = await startApp({ config, log });
@@ -41,6 +35,14 @@ export async function serve({
   process.on('SIGINT', stop).on('SIGTERM', stop);
   log.info({ url: app.url, owners: config.owners, forge: config.forge.kind }, 'modforge listens');
   process.stderr.write(`${welcome(app, config, command)}\n`);
+}
+
+/**
+ * Lets functions do sixteen times as much as usual before V8 optimizes them: for what runs for a second now and then, as a large version
+ * of a module makes it, optimizing takes longer than it saves, and memory too. Later ones than Node 20's V8 wait by themselves.
+ */
+function optimizeLater(): void {
+  if (process.versions.v8.startsWith('11.')) setFlagsFromString(`--interrupt-budget=${2 ** 20}`);
 }
 
 /** What to paste next, for whoever has just started it. */

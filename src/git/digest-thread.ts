@@ -48,6 +48,8 @@ export interface DigestThread {
 /** Bytes of a batch: as large as the largest content that is not hashed where it is. */
 export const batchBytes = 2 ** 20;
 const sha256Bytes = 32;
+/** Batches that came back and are kept: as many as are under way for one pack. */
+const maxReturned = 5;
 const role = 'the contents of blobs';
 
 /** `onEnd` is called when it is of no use any more. */
@@ -58,7 +60,7 @@ export function startDigestThread(onEnd: () => void): DigestThread {
     newBatch: () => new ContentBatch(returned.pop() ?? new Uint8Array(batchBytes)),
     async digest({ bytes, sizes }) {
       const answer = await thread.ask({ bytes, sizes }, [bytes.buffer]);
-      returned.push(answer.bytes);
+      if (returned.length < maxReturned) returned.push(answer.bytes);
       return digestedOf(answer, sizes);
     },
   };

@@ -9,8 +9,8 @@ import type { FileMode } from './remote.ts';
 /** Of the whole repository, folders included: an upload may have 500,000 of both, and Linux has 95,000. */
 const maxFiles = 600_000;
 
-/** Each file alone would cost every layer above a turn of its own. */
-const batchSize = 200;
+/** Each file alone would cost every layer above a turn of its own; what they do with as many takes a millisecond. */
+const batchSize = 50;
 
 /** A file or submodule in a tree. */
 export interface TreeFile {

@@ -1,4 +1,5 @@
 /** Hashing an upload's files: where it is in memory on the main thread, which gives way, and where it is on the disk on threads of their own. */
+import { giveWay } from '../give-way.ts';
 import { appendTo, type Bulk, readSlice, type Slice, sliceOf, subslice } from '../spool/slice.ts';
 import { InvalidZip } from '../zip/errors.ts';
 import { type CompressedFile, isHeld } from '../zip/inflate-entry.ts';
@@ -68,7 +69,12 @@ async function* hashOn<File extends CompressedFile>(
 ): AsyncGenerator<HashedFile<File>, void> {
   const underWay: Promise<HashedFile<File>[]>[] = [];
   async function* finish(rest: number) {
-    while (underWay.length > rest) for (const hashed of (await underWay.shift()) ?? []) yield await keep(hashed);
+    while (underWay.length > rest) {
+      for (const hashed of (await underWay.shift()) ?? []) {
+        await giveWay();
+        yield await keep(hashed);
+      }
+    }
   }
   for (const batch of batchesOf(files)) {
     signal.throwIfAborted();
