@@ -29,7 +29,7 @@ export class ContentBatch {
   }
 
   hasRoomFor(content: Uint8Array): boolean {
-    return this.#filled + content.byteLength <= this.bytes.byteLength;
+    return this.sizes.length < maxBatchSize && this.#filled + content.byteLength <= this.bytes.byteLength;
   }
 
   add(content: Uint8Array): void {
@@ -46,7 +46,9 @@ export interface DigestThread {
 }
 
 /** Bytes of a batch: as large as the largest content that is not hashed where it is. */
-export const batchBytes = 2 ** 20;
+const batchBytes = 2 ** 20;
+/** Small contents take their time, too. */
+const maxBatchSize = 500;
 const sha256Bytes = 32;
 /** Batches that came back and are kept: as many as are under way for one pack. */
 const maxReturned = 5;

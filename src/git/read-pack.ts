@@ -4,6 +4,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import { giveWay } from '../give-way.ts';
+import { adler32 } from '../inflate/adler32.ts';
 import { type Inflated, type InflateFault, Inflater, inflateAside } from '../inflate/inflater.ts';
 import type { Slice } from '../spool/slice.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
@@ -463,10 +464,17 @@ export function readBase(
   return { base: offset - distance, end };
 }
 
-/** Inflates the zlib stream that `stream` begins with, which must be of `size` bytes, and counts what it was made of. */
+/**
+ * Inflates the zlib stream that `stream` begins with, which must be of `size` bytes, and counts what it was made of. Its checksum is looked
+ * at, since who reads single objects does not look at the pack's.
+ */
 export function inflateExactly(stream: Buffer, size: number): { content: Buffer; consumed: number } {
   const { inflated, consumed } = inflateWhole(stream, size);
-  return { content: Buffer.from(inflated.content), consumed };
+  const content = Buffer.from(inflated.content);
+  if (adler32(content) !== stream.readUInt32BE(consumed - zlibTailBytes)) {
+    throw new CorruptPack('the pack has an object that does not fit its checksum');
+  }
+  return { content, consumed };
 }
 
 /** The same, to be used at once. */
@@ -497,7 +505,7 @@ const tryInflate = (zlib: Buffer, size: number): Consumed | 'cut off' =>
 const tryInflateAside = async (zlib: Buffer, size: number): Promise<Consumed | 'cut off'> =>
   checkZlib(zlib, size, await inflateAside(zlib.subarray(zlibHeadBytes), size));
 
-/** RFC 1950: two bytes before the deflate stream, and a checksum behind it, which the object's id makes needless. */
+/** RFC 1950: two bytes before the deflate stream, and a checksum behind it. */
 const zlibHeadBytes = 2;
 const zlibTailBytes = 4;
 

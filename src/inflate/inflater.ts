@@ -60,7 +60,8 @@ export class Inflater {
     const sourceBytes = Math.min(stream.byteLength, usualBytes(maxBytes));
     this.#memory.set(stream.subarray(0, sourceBytes), this.#source);
     const position = this.#placeFor(maxBytes);
-    this.#written = position + maxBytes + this.#slackBytes;
+    // One that failed may have written further.
+    this.#written = Math.max(this.#written, position + maxBytes + this.#slackBytes);
     const bytes = this.#wasm.inflate(this.#source, sourceBytes, this.#addressOf(position), maxBytes);
     if (bytes >= 0) {
       this.#next = position + bytes;

@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { beginObjectHash, hashObject, type ObjectId } from '../git/object-id.ts';
+import { adler32 } from '../inflate/adler32.ts';
 import type { Slice } from '../spool/slice.ts';
-import { adler32 } from '../zip/adler32.ts';
 import { type CompressedFile, inflateEntry, inflateParts, isHeld } from '../zip/inflate-entry.ts';
 
 export interface FileHashes {

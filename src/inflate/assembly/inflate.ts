@@ -58,6 +58,9 @@ export function freeFrom(): usize {
   return __heap_base;
 }
 
+/** Whether the tables are those of fixed codes: blocks that have them may be very short. */
+let areTablesFixed = false;
+
 /** Of how many bytes the last stream was that was inflated. */
 export let taken: u32 = 0;
 
@@ -98,7 +101,8 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
     }
     if (kind === 3) return fault(at, sourceEnd);
     if (kind === 1) {
-      buildFixedTables();
+      if (!areTablesFixed) buildFixedTables();
+      areTablesFixed = true;
     } else {
       const literals = <u32>(bits & 31) + 257;
       const distances = <u32>((bits >> 5) & 31) + 1;
@@ -122,7 +126,7 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
       for (let i: u32 = 0; i < all; ) {
         // A code and what is added to it have 14 bits at most.
         if (count < 14) {
-          if (at > sourceEnd) return cutOff;
+          if (at > sourceEnd + 8) return cutOff;
           bits |= load<u64>(at) << count;
           at += <usize>((63 - count) >> 3);
           count |= 56;
@@ -146,6 +150,7 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
         memory.fill(codeBits + i, repeated, times);
         i += times;
       }
+      areTablesFixed = false;
       const isWhole =
         load<u8>(codeBits + endOfBlock) !== 0 &&
         buildTable(literalTable, literalBits, codeBits, literals) &&

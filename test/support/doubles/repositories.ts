@@ -70,6 +70,8 @@ export const fullNameOf = ({ owner, name }: Repository): string => `${owner.name
 
 export function makeRepositories(directory: string, accounts: Accounts): Repositories {
   const byName = new Map<string, Repository>();
+  /** Whoever wants one that is there already is told so when it can be used. */
+  const beingMade = new Map<string, Promise<void>>();
   const formerNames = new Map<string, Repository>();
   const burnedTags = new Map<string, Set<string>>();
   let lastId = 0;
@@ -94,6 +96,7 @@ export function makeRepositories(directory: string, accounts: Accounts): Reposit
     all,
     async create({ owner, name, isPrivate = false, description = '', defaultBranch = 'main', features = {} }) {
       const account = accounts.get(owner);
+      await beingMade.get(keyOf(owner, name));
       if (byName.has(keyOf(owner, name))) return undefined;
       const gitdir = gitdirOf(account, name);
       const repository: Repository = {
@@ -114,7 +117,10 @@ export function makeRepositories(directory: string, accounts: Accounts): Reposit
       // Before anything is waited for, so that of two that make it one loses.
       byName.set(keyOf(owner, name), repository);
       formerNames.delete(keyOf(owner, name));
-      await initBareRepository(gitdir, defaultBranch);
+      const made = initBareRepository(gitdir, defaultBranch);
+      beingMade.set(keyOf(owner, name), made);
+      await made;
+      beingMade.delete(keyOf(owner, name));
       return repository;
     },
     findById: id => all().find(repository => repository.id === id),
