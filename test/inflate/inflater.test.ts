@@ -185,6 +185,11 @@ describe('an Inflater', () => {
     });
   }
 
+  it('takes a stream of which the lengths of codes are nearly all', () => {
+    const stream = Buffer.from('05c5810800000000207febab0a', 'hex');
+    assert.deepEqual(inflate(stream), { content: Buffer.alloc(0), taken: stream.length });
+  });
+
   it('leaves to zlib what is larger than it takes, and streams that are longer than need be', async () => {
     const content = Buffer.alloc(maxBytes + 1, source);
     const stream = deflateRawSync(content);
