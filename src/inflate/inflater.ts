@@ -17,7 +17,7 @@ export type InflateFault = 'damaged' | 'cut off' | 'too long';
 export interface InflaterOptions {
   /** Largest content that is inflated here; larger ones are left to zlib. */
   readonly maxBytes: number;
-  /** Bytes of contents that stay at hand. */
+  /** Bytes of contents that stay at hand; by `maxBytes` less at worst, as none is parted at the end of the ring. */
   readonly keptBytes: number;
 }
 

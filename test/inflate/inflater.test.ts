@@ -169,6 +169,12 @@ describe('an Inflater', () => {
       'damaged',
     ],
     ['more lengths than there are symbols', `${heads}${zeros(138)}${zeros(138)}`, 'damaged'],
+    ['zeros beyond the last symbol', `${heads}${zeros(138)}${zeros(118)}11${zeros(11)}0`, 'damaged'],
+    [
+      'a distance that means nothing, far from the beginning',
+      `110${'10000010'.repeat(40_000)}${'0000001'}${'11110'}${number(0, 14)}${end}`,
+      'damaged',
+    ],
     ['no end', `${heads}11${zeros(138)}${zeros(118)}11`, 'damaged'],
     ['an end alone', `${heads}${zeros(138)}${zeros(118)}11${'10'}0`, 'as it is'],
     ['an end alone, and a distance that nobody needs', `${heads}${zeros(138)}${zeros(118)}11${'11'}0`, 'as it is'],
@@ -191,7 +197,7 @@ describe('an Inflater', () => {
   });
 
   it('leaves to zlib what is larger than it takes, and streams that are longer than need be', async () => {
-    const content = Buffer.alloc(maxBytes + 1, source);
+    const content = Buffer.alloc(10 * maxBytes, source);
     const stream = deflateRawSync(content);
     const expected = { content, taken: stream.length };
     assert.deepEqual(inflate(stream, content.length), expected);
@@ -206,28 +212,41 @@ describe('an Inflater', () => {
     assert.equal(inflate(long.subarray(0, -1), 1), 'cut off');
   });
 
+  it('has room for one large content after the other', () => {
+    const roomy = new Inflater({ maxBytes: 200_000, keptBytes: 0 });
+    for (let i = 0; i < 3; i++) {
+      const content = Buffer.alloc(150_000, source.subarray(i));
+      const inflated = roomy.inflate(deflateRawSync(content), content.length);
+      assert.ok(typeof inflated === 'object' && inflated.content.equals(content));
+    }
+  });
+
   it('keeps what it inflated at hand, as much as it was told to', () => {
-    const keptBytes = 5_000;
+    const keptBytes = 50_000;
+    const maxBytes = 10_000;
     fc.assert(
-      fc.property(fc.array(fc.nat(1_000), { minLength: 1, maxLength: 60 }), sizes => {
-        const keeping = new Inflater({ maxBytes: 1_000, keptBytes });
+      fc.property(fc.array(fc.nat(maxBytes), { minLength: 1, maxLength: 40 }), sizes => {
+        const keeping = new Inflater({ maxBytes, keptBytes });
         const inflated = sizes.map((size, i) => {
           const content = Buffer.alloc(size, `${i} `);
           const found = keeping.inflate(deflateRawSync(content), size);
           // What fails is written as well, and keeps nothing from being found but what it is written over.
-          const most = i % 3 === 0 ? 1_000 : 10;
-          assert.equal(keeping.inflate(deflateRawSync(Buffer.alloc(most + 1, 'x')), most), 'too long');
+          const most = i % 3 === 0 ? maxBytes : 10;
+          assert.equal(keeping.inflate(deflateRawSync(Buffer.alloc(1.1 * most, 'x'), { level: 0 }), most), 'too long');
           assert.ok(typeof found === 'object');
           return { content, position: found.position };
         });
-        let since = 0;
+        // A small one does not make good what the last that failed was written over.
+        assert.ok(typeof keeping.inflate(deflateRawSync(Buffer.from('x')), 1) === 'object');
+        let since = 1;
         for (const { content, position } of inflated.reverse()) {
           const found = keeping.contentAt(position, content.length);
           since += content.length;
           if (found !== undefined) assert.ok(found.equals(content));
-          else assert.ok(since > keptBytes);
+          else assert.ok(since > keptBytes - maxBytes);
         }
-        if (since > keptBytes + 3_000) assert.equal(keeping.contentAt(inflated.at(-1)?.position ?? 0, 1), undefined);
+        if (since > keptBytes + 3 * maxBytes)
+          assert.equal(keeping.contentAt(inflated.at(-1)?.position ?? 0, 1), undefined);
       }),
       { numRuns: 100 },
     );
