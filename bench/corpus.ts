@@ -1,5 +1,4 @@
 /** The files that are published, the same ones in every run: made from a seed, and of real modules. A module's go.mod is one file more. */
-
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32, deflateRawSync } from 'node:zlib';

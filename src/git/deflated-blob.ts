@@ -43,7 +43,7 @@ export function digestObject(kind: ObjectKind, content: Buffer): Digested {
   return { id: hashObject(kind, content), digests };
 }
 
-/** The same; others have their turn where it is large. */
+/** The same; others have their turn where it is large. What is not is hashed before anything is waited for. */
 export async function digestInTurns(kind: ObjectKind, content: Buffer): Promise<Digested> {
   const size = content.byteLength;
   if (size <= pieceBytes) return digestObject(kind, content);

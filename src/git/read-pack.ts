@@ -5,19 +5,11 @@
 import { LRUCache } from 'lru-cache';
 import { giveWay } from '../give-way.ts';
 import { adler32 } from '../inflate/adler32.ts';
-import { type Inflated, type InflateFault, Inflater, inflateAside } from '../inflate/inflater.ts';
+import { type Inflated, type InflateFault, inflateAside, lazyInflater } from '../inflate/inflater.ts';
 import type { Slice } from '../spool/slice.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { applyDelta, parseDeltaSizes } from './apply-delta.ts';
-import {
-  blobOf,
-  type DeflatedBlob,
-  deflate,
-  deflateOf,
-  digestInTurns,
-  digestObject,
-  inflateDeflated,
-} from './deflated-blob.ts';
+import { blobOf, type DeflatedBlob, deflate, deflateOf, digestInTurns, inflateDeflated } from './deflated-blob.ts';
 import type { ContentBatch, DigestThread } from './digest-thread.ts';
 import { CorruptPack } from './errors.ts';
 import { hashObject, isObjectId, type ObjectId, type ObjectKind } from './object-id.ts';
@@ -300,7 +292,7 @@ class PackReader {
     blobs: SliceStore,
   ): Promise<void> {
     const size = content.byteLength;
-    const { id, digests } = size < largeBytes ? digestObject('blob', content) : await digestInTurns('blob', content);
+    const { id, digests } = await digestInTurns('blob', content);
     const data = await blobs.keep(deflated);
     const source: Source = { kind: 'kept', data, size, position };
     this.#learn(offset, id, { source, kind: 'blob', depth: 0 }, size, blobOf(digests, data));
@@ -388,7 +380,7 @@ class PackReader {
       content = this.#recent.get(from);
     }
     if (from.kind === 'given') content = from.content;
-    if (from.kind === 'whole') content ??= inflateExactly(from.zlib, from.size).content;
+    if (from.kind === 'whole') content ??= Buffer.from(inflateWhole(from.zlib, from.size).inflated.content);
     if (content === undefined) throw new TypeError('a chain of deltas ends in a whole object');
     this.#recent.set(from, content);
     for (const step of chain.reverse()) {
@@ -490,13 +482,7 @@ interface Consumed {
   readonly consumed: number;
 }
 
-let threadsInflater: Inflater | undefined;
-
-/** One for all packs that a thread reads. */
-function inflater(): Inflater {
-  threadsInflater ??= new Inflater({ maxBytes: largeBytes, keptBytes: recentContentBytes });
-  return threadsInflater;
-}
+const inflater = lazyInflater({ maxBytes: largeBytes, keptBytes: recentContentBytes });
 
 const tryInflate = (zlib: Buffer, size: number): Consumed | 'cut off' =>
   checkZlib(zlib, size, inflater().inflate(zlib.subarray(zlibHeadBytes), size));

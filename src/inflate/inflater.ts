@@ -92,6 +92,15 @@ export class Inflater {
   }
 }
 
+/** One that is made when it is first asked for: for all that a thread inflates in one way. */
+export function lazyInflater(options: InflaterOptions): () => Inflater {
+  let made: Inflater | undefined;
+  return () => {
+    made ??= new Inflater(options);
+    return made;
+  };
+}
+
 /** As Inflater.inflate does it, for a large content: in another thread, and in memory of its own. */
 export async function inflateAside(stream: Uint8Array, maxBytes: number): Promise<Inflated | InflateFault> {
   try {

@@ -3,9 +3,6 @@ import type { HistoryCommit } from '../git/remote.ts';
 import { giveWay } from '../give-way.ts';
 
 /** Commits and their parents: what can be reached from where. */
-/** So many take a millisecond or two. */
-const commitsPerTurn = 2_000;
-
 export class CommitGraph {
   readonly #parents: ReadonlyMap<ObjectId, readonly ObjectId[]>;
 
@@ -56,7 +53,7 @@ async function reachableFrom(
     const next = parents.get(id);
     if (next === undefined || reached.has(id)) continue;
     reached.add(id);
-    if (reached.size % commitsPerTurn === 0) await giveWay();
+    await giveWay();
     open.push(...next);
   }
   return reached;

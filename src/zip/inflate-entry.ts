@@ -3,7 +3,7 @@ import { Readable, type Transform } from 'node:stream';
 import { promisify } from 'node:util';
 import { crc32, createDeflateRaw, createInflateRaw, deflateRaw, deflateRawSync } from 'node:zlib';
 import { giveWay } from '../give-way.ts';
-import { Inflater, inflateAside } from '../inflate/inflater.ts';
+import { inflateAside, lazyInflater } from '../inflate/inflater.ts';
 import { appendTo, readParts, readSlice, type Slice, sliceBytes, subslice } from '../spool/slice.ts';
 import { InvalidZip } from './errors.ts';
 
@@ -54,13 +54,6 @@ export async function inflateEntry<Result>(
   checkContent(file, content.byteLength, crc32(content));
   // What a zip has behind the end of the stream is not part of the file: archive/zip passes over it.
   return { result: read(content), deflated: subslice(file.data, 0, taken) };
-}
-
-let threadsInflater: Inflater | undefined;
-
-function inflater(): Inflater {
-  threadsInflater ??= new Inflater({ maxBytes: largeBytes, keptBytes: 0 });
-  return threadsInflater;
 }
 
 /** Bytes. */
@@ -129,18 +122,19 @@ function checkContent(file: CompressedFile, bytes: number, checksum: number): vo
 const invalid = ({ name }: CompressedFile, code: string, reason: string, cause?: unknown): InvalidZip =>
   new InvalidZip([{ code, file: name, reason }], { cause });
 
-const tooLarge = (file: CompressedFile, cause?: unknown): InvalidZip =>
-  invalid(file, 'size', `it inflates to more than the ${file.bytes} bytes that it declares`, cause);
+const tooLarge = (file: CompressedFile): InvalidZip =>
+  invalid(file, 'size', `it inflates to more than the ${file.bytes} bytes that it declares`);
 
 const damaged = (file: CompressedFile, cause?: unknown): InvalidZip =>
   invalid(file, 'damaged', 'its compressed data is damaged or incomplete', cause);
 
-const codeOf = (error: unknown): string => (error instanceof Error && 'code' in error ? String(error.code) : '');
-
-const isOfZlib = (error: unknown): boolean => codeOf(error).startsWith('Z_');
+const isOfZlib = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
 
 /** Bytes. Below, handing the work to another thread takes longer than the work. */
 const largeBytes = 256 * 1024;
+
+const inflater = lazyInflater({ maxBytes: largeBytes, keptBytes: 0 });
 
 const deflate = async (content: Buffer): Promise<Buffer> =>
   content.byteLength < largeBytes ? deflateRawSync(content) : await deflateLarge(content);
