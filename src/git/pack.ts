@@ -1,6 +1,7 @@
 /** Packs as git stores and sends them: gitformat-pack(5), version 2, whole objects, no deltas. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { Chunks } from '../spool/chunks.ts';
 import { readParts } from '../spool/slice.ts';
 import type { ObjectId, ObjectKind } from './object-id.ts';
 import type { PackedObject } from './packed-object.ts';
@@ -22,50 +23,41 @@ export interface PackSummary {
 /** Numbered from 1 in an entry's first byte; 6 and 7 are deltas. */
 const kinds: readonly ObjectKind[] = ['commit', 'tree', 'blob', 'tag'];
 
-/** Bytes. Small pieces are put together: each that is hashed and sent alone costs a call. */
-const chunkBytes = 64 * 1024;
-
 /** Yields the pack's bytes in chunks, and returns its summary. An id that comes twice is written once. Throws what reading kept bytes throws. */
 export async function* writePack(objects: readonly PackedObject[]): AsyncGenerator<Uint8Array, PackSummary, void> {
   const unique = new Map(objects.map(object => [object.id, object]));
-  const hash = createHash('sha1');
   const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
   header.writeUInt32BE(unique.size, 8);
 
-  const entries: PackEntry[] = [];
-  let gathered: Uint8Array[] = [header];
-  let chunkStart = 0;
-  let offset = header.byteLength;
-  for (const object of unique.values()) {
-    const start = offset;
-    let crc = 0;
-    for (const read of piecesOf(object)) {
-      const piece = read instanceof Promise ? await read : read;
-      crc = crc32(piece, crc);
-      gathered.push(piece);
-      offset += piece.byteLength;
-      if (offset - chunkStart < chunkBytes) continue;
-      const chunk = Buffer.concat(gathered);
+  const chunks = new Chunks();
+  chunks.put(header);
+  const hash = createHash('sha1');
+  const hashed = function* (full: readonly Uint8Array[]) {
+    for (const chunk of full) {
       hash.update(chunk);
       yield chunk;
-      gathered = [];
-      chunkStart = offset;
     }
-    entries.push({ id: object.id, offset: start, crc32: crc });
+  };
+  const entries: PackEntry[] = [];
+  for (const { id, kind, size, zlib } of unique.values()) {
+    const offset = chunks.byteLength;
+    const entryHeader = encodeEntryHeader(kind, size);
+    chunks.put(entryHeader);
+    let crc = crc32(entryHeader);
+    for (const piece of zlib) {
+      for (const part of piece instanceof Uint8Array ? [piece] : readParts(piece)) {
+        const bytes = part instanceof Promise ? await part : part;
+        crc = crc32(bytes, crc);
+        chunks.put(bytes);
+        if (chunks.hasFull) yield* hashed(chunks.takeFull());
+      }
+    }
+    entries.push({ id, offset, crc32: crc });
   }
-  const rest = Buffer.concat(gathered);
-  const checksum = hash.update(rest).digest();
-  yield Buffer.concat([rest, checksum]);
+  yield* hashed(chunks.takeRest());
+  const checksum = hash.digest();
+  yield checksum;
   return { entries, checksum };
-}
-
-/** An entry's bytes; where they have to be read first, they are waited for before the next is asked for. */
-function* piecesOf({ kind, size, zlib }: PackedObject): Generator<Uint8Array | Promise<Uint8Array>, void> {
-  yield encodeEntryHeader(kind, size);
-  for (const piece of zlib) {
-    if (piece instanceof Uint8Array) yield piece;
-    else yield* readParts(piece);
-  }
 }
 
 /** Four bits of the size beside the kind, then seven a byte, lowest first, the top bit saying that more follow. */

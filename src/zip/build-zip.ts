@@ -5,6 +5,7 @@
  */
 
 import { giveWay } from '../give-way.ts';
+import { Chunks } from '../spool/chunks.ts';
 import { readSlice, type Slice, sliceBytes } from '../spool/slice.ts';
 
 /** A file whose content is compressed already. */
@@ -25,8 +26,6 @@ export interface DeflatedFile {
 const max16 = 0xffff;
 const max32 = 0xffffffff;
 
-/** Bytes of a chunk: a file's data that are as many are one of their own. */
-const chunkBytes = 256 * 1024;
 /** Bytes of a file's data that are read at once. */
 const partBytes = 1024 * 1024;
 
@@ -38,44 +37,28 @@ const partBytes = 1024 * 1024;
 export async function* buildZip(
   files: AsyncIterable<readonly DeflatedFile[]>,
   signal: AbortSignal,
-): AsyncGenerator<Buffer, void> {
+): AsyncGenerator<Uint8Array, void> {
   const directory = new Directory();
-  /** Chunks that nothing more has room in. */
-  let full: Buffer[] = [];
-  let chunk = Buffer.allocUnsafeSlow(chunkBytes);
-  let filled = 0;
-  let size = 0;
-  const put = (piece: Buffer) => {
-    size += piece.byteLength;
-    if (filled + piece.byteLength > chunkBytes) {
-      full.push(chunk.subarray(0, filled));
-      chunk = Buffer.allocUnsafeSlow(chunkBytes);
-      filled = 0;
-    }
-    if (piece.byteLength > chunkBytes) full.push(piece);
-    else filled += piece.copy(chunk, filled);
-  };
+  const chunks = new Chunks();
   for await (const batch of files) {
     signal.throwIfAborted();
     await giveWay();
     for (const file of batch) {
       const { bulk, start, end } = file.content.data;
-      if (Math.max(file.content.size, end - start, size) >= max32) throw new RangeError('the zip is too large');
-      put(directory.add(file, size));
+      const offset = chunks.byteLength;
+      if (Math.max(file.content.size, end - start, offset) >= max32) throw new RangeError('the zip is too large');
+      chunks.put(directory.add(file, offset));
       for (let at = start; at < end; at += partBytes) {
         const part = readSlice({ bulk, start: at, end: Math.min(at + partBytes, end) });
-        put(part instanceof Promise ? await part : part);
-        if (full.length === 0) continue;
-        yield* full;
-        full = [];
+        chunks.put(part instanceof Promise ? await part : part);
+        if (chunks.hasFull) yield* chunks.takeFull();
       }
     }
   }
-  const directoryStart = size;
-  put(directory.bytes);
-  put(endOfDirectory({ entries: directory.entries, start: directoryStart, size: size - directoryStart }));
-  yield* full;
-  yield chunk.subarray(0, filled);
+  const start = chunks.byteLength;
+  chunks.put(directory.bytes);
+  chunks.put(endOfDirectory({ entries: directory.entries, start, size: chunks.byteLength - start }));
+  yield* chunks.takeRest();
 }
 
 const headerBytes = 46;
@@ -91,10 +74,13 @@ emptyHeader.writeUInt16LE(8, 10); // method: deflate
 emptyHeader.writeUInt16LE((1 << 5) | 1, 14); // date: 1980-01-01
 emptyHeader.writeUInt32LE(0o100644 * 0x10000, 38);
 
+/** Bytes that the directory has room for at first. */
+const firstBytes = 256 * 1024;
+
 /** The headers of all files, one behind the other. */
 class Directory {
   entries = 0;
-  #buffer = Buffer.allocUnsafeSlow(chunkBytes);
+  #buffer = Buffer.allocUnsafeSlow(firstBytes);
   #size = 0;
   #local = Buffer.allocUnsafeSlow(0);
 
