@@ -21,8 +21,21 @@ export function checkImportPath(text: string): string | undefined {
 
 /** Why `text` can't be a file's path in a module; undefined if it can. golang.org/x/mod/module.CheckFilePath */
 export function checkFilePath(text: string): string | undefined {
-  return pathProblem(text, 'file');
+  return SUSPECT_FILE.test(text) ? pathProblem(text, 'file') : undefined;
 }
+
+/**
+ * Something that every path which can't be a file's has: one test that nearly all paths pass, instead of many for each element.
+ * The others are looked at more closely, for the reason, and since letters beyond ASCII may be fine.
+ */
+const SUSPECT_FILE = new RegExp(
+  [
+    String.raw`[^A-Za-z0-9!#$%&()+,.=@[\]^_{}~ /\-]`,
+    '(?:^|[./])(?:/|$)', // an element that is empty or ends with a dot
+    '(?:^|/)(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:[./]|$)',
+  ].join('|'),
+  'i',
+);
 
 /** The first element is a lower-case host name, the last one no odd version: go.dev/ref/mod#go-mod-file-ident */
 function modulePathProblem(path: string): string | undefined {

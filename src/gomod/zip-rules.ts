@@ -83,22 +83,25 @@ const tooManyPathsFault: Fault = { code: 'too-many-paths', reason: `it has more 
 
 function nameFault(name: string, prefix: string, tree: PathTree): Fault | undefined {
   if (!name.startsWith(prefix)) return { code: 'wrong-prefix', reason: `does not begin with ${prefix}` };
-  if (Buffer.byteLength(name) > maxNameBytes) {
+  if (name.length > maxNameBytes / maxBytesPerUnit && Buffer.byteLength(name) > maxNameBytes) {
     return { code: 'long-name', reason: `the name is longer than ${maxNameBytes} bytes` };
   }
   const isDirectory = name.endsWith('/');
   const path = name.slice(prefix.length, isDirectory ? -1 : undefined);
   if (name === prefix) return undefined;
-  if (!isClean(path)) return uncleanFault;
   const invalid = checkFilePath(path);
-  if (invalid !== undefined) return { code: 'invalid-path', reason: invalid };
+  // No unclean path is a file's, so whether it is clean need only be asked of those that are refused.
+  if (invalid !== undefined) return isClean(path) ? { code: 'invalid-path', reason: invalid } : uncleanFault;
   const collision = tree.add(path, isDirectory);
   if (collision || isDirectory) return collision;
   // Folders alone may be called so: a go.mod elsewhere would make a module of its own, which belongs into its own zip.
-  if (!isGoModName(baseName(path))) return undefined;
+  if (!goModPath.test(path)) return undefined;
   if (path.includes('/')) return { code: 'nested-go-mod', reason: 'only the root of a module has a go.mod' };
   return path === 'go.mod' ? undefined : goModCaseFault;
 }
+
+/** Of UTF-8, for a UTF-16 unit: most names are too short to need counting. */
+const maxBytesPerUnit = 3;
 
 const uncleanFault: Fault = { code: 'unclean-path', reason: 'the path has an empty, "." or ".." element' };
 
@@ -185,7 +188,7 @@ function judgeFile(
   if (path === '.hg_archival.txt') return omitted('written by "hg archive"');
   const problem = checkFilePath(path);
   if (problem !== undefined) return invalid(problem);
-  if (isGoModName(path) && path !== 'go.mod') return invalid(goModCaseFault.reason);
+  if (goModPath.test(path) && !path.includes('/') && path !== 'go.mod') return invalid(goModCaseFault.reason);
   const collision = tree.add(path, typeOf(mode) === directoryType);
   if (collision) return invalid(collision.reason);
   if (typeOf(mode) === symlinkType) return omitted('a symbolic link');
@@ -200,7 +203,7 @@ const symlinkType = 0o120000;
 
 /** The folders, `sub/`, whose go.mod, in whatever case, makes them modules of their own [checkFiles]. */
 function nestedModules(files: readonly ModuleFile[]): Set<string> {
-  const goMods = files.filter(({ path, mode }) => isGoModName(baseName(path)) && typeOf(mode) === regularType);
+  const goMods = files.filter(({ path, mode }) => goModPath.test(path) && typeOf(mode) === regularType);
   const folders = new Set(goMods.map(({ path }) => path.slice(0, path.lastIndexOf('/') + 1)));
   folders.delete('');
   return folders;
@@ -237,9 +240,8 @@ function isAtLeastGo124(goVersion = ''): boolean {
   return Number(major) > 1 || (major === '1' && Number(minor) >= 24);
 }
 
-const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-
-const isGoModName = (name: string): boolean => /^go\.mod$/i.test(name);
+/** The path of a go.mod in whatever folder and case. */
+const goModPath = /(?:^|\/)go\.mod$/i;
 
 /** Whether Go's path.Clean leaves a path as it is: no empty element, no ".", and ".." only in front of a relative path. */
 function isClean(path: string): boolean {
@@ -259,7 +261,7 @@ interface KnownPath {
   readonly path: string;
   readonly isDirectory: boolean;
   /** What is wrong with the folders above it. */
-  above: Fault | undefined;
+  readonly above: Fault | undefined;
 }
 
 /**
@@ -276,28 +278,29 @@ class PathTree {
 
   add(path: string, isDirectory: boolean): Fault | undefined {
     if (this.isFull) return undefined;
-    const added: KnownPath[] = [];
-    let fault: Fault | undefined;
-    let at = { path, key: foldCase(path), isDirectory };
-    while (at.path !== '') {
-      const known = this.#known.get(at.key);
-      if (known) {
-        fault = conflict(known, at) ?? known.above;
-        break;
-      }
-      const entry: KnownPath = { path: at.path, isDirectory: at.isDirectory, above: undefined };
-      this.#known.set(at.key, entry);
-      added.push(entry);
-      at = { path: parentOf(at.path), key: parentOf(at.key), isDirectory: true };
+    const key = foldCase(path);
+    const known = this.#nearest(key);
+    // Folding makes one UTF-16 unit of one, so that what is known is as long as its part of the path.
+    const from = known?.path.length ?? 0;
+    const fault = known && (conflict(known, path.slice(0, from), isDirectory || from < path.length) ?? known.above);
+    for (let end = path.length; end > from; end = path.lastIndexOf('/', end - 1)) {
+      const entry = { path: path.slice(0, end), isDirectory: isDirectory || end < path.length, above: fault };
+      this.#known.set(key.slice(0, end), entry);
     }
-    for (const entry of added) entry.above = fault;
     return fault;
+  }
+
+  /** The path itself, or the innermost of its folders that was seen. */
+  #nearest(key: string): KnownPath | undefined {
+    for (let end = key.length; end > 0; end = key.lastIndexOf('/', end - 1)) {
+      const known = this.#known.get(key.slice(0, end));
+      if (known) return known;
+    }
+    return undefined;
   }
 }
 
-const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
-
-function conflict(known: KnownPath, { path, isDirectory }: { path: string; isDirectory: boolean }): Fault | undefined {
+function conflict(known: KnownPath, path: string, isDirectory: boolean): Fault | undefined {
   if (known.path !== path) {
     const reason = `${JSON.stringify(path)} and ${JSON.stringify(known.path)} differ in case alone`;
     return { code: 'case-collision', reason };
@@ -313,10 +316,12 @@ function conflict(known: KnownPath, { path, isDirectory }: { path: string; isDir
  * folding, by the character, whatever the language. Upper case first, since several letters can share one: ſ, s and S.
  */
 export function foldCase(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
-  if (/^[\x00-\x7f]*$/.test(text)) return text.toLowerCase();
+  if (!beyondAscii.test(text)) return text.toLowerCase();
   return Array.from(text, char => oneToOne(oneToOne(char, 'toUpperCase'), 'toLowerCase')).join('');
 }
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+const beyondAscii = /[^\x00-\x7f]/;
 
 /** Case mapping where it makes one character of one, but for the dotless ı, which folds to nothing else. */
 function oneToOne(char: string, mapping: 'toUpperCase' | 'toLowerCase'): string {

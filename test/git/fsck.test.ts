@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { checkBlob, checkTreePath } from '../../src/git/fsck.ts';
+import { checkBlob, checkTreePath, isReadByGit } from '../../src/git/fsck.ts';
 import { type PackedObject, packObject } from '../../src/git/packed-object.ts';
 import { gitBytes } from '../support/git-bytes.ts';
 import { packOf } from '../support/pack-of.ts';
@@ -66,6 +66,36 @@ test('the files that git reads are known by all the names that it knows', { skip
   const refused = await refusedByGit(cases.flatMap(({ blob, tree }) => [blob, tree]));
   for (const { name, content, blob } of cases) {
     assert.equal(checkBlob(`dir/${name}`, content) !== undefined, refused.has(blob.id), JSON.stringify(name));
+  }
+});
+
+const mostlyPlain = fc
+  .array(
+    fc.constantFrom(
+      ...[...reserved, '.gitignore', 'GIT~1', 'GI7EBA~1', 'git', '.', '..', '~1', 'a', 'Z', '9', '_', '-', 'con'],
+      ...['/', '/', '/', ':', '\\', '\0', '\n', ' ', '+', '@', '\u200c', '\ufeff', '\u017f', '\u212a', 'é', '\ud800'],
+    ),
+    { maxLength: 6 },
+  )
+  .map(pieces => pieces.join(''));
+
+test('a path that one test lets pass is one that the closer look lets pass too', () => {
+  // Git minds it whatever git reads it as.
+  const refused = Buffer.from(`[submodule "x"]\nurl = -x\n${'a'.repeat(3000)}\n`);
+  fc.assert(
+    fc.property(mostlyPlain, path => {
+      // The tilde asks for the closer look, and is nothing that git minds.
+      assert.equal(checkTreePath(path), checkTreePath(`~/${path}`));
+      assert.equal(isReadByGit(path), checkBlob(path, refused) !== undefined);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test('folders may be in each other as deep as git goes', () => {
+  for (const name of ['d', '~', 'long-name']) {
+    assert.equal(checkTreePath(`${name}/`.repeat(2047).concat('f')), undefined);
+    assert.match(checkTreePath(`${name}/`.repeat(2048).concat('f')) ?? '', /at most 2048 folders/);
   }
 });
 

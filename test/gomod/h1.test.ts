@@ -51,6 +51,24 @@ test('the order of the files does not matter, and names sort by their bytes', ()
   );
 });
 
+test('the hash is that of a line for each file, in the order of their bytes', () => {
+  const name = fc.oneof(
+    fc.string({ unit: 'binary' }).map(text => text.replaceAll('\n', '')),
+    fc
+      .array(fc.constantFrom('a', 'B', '/', '.', '\0', '\uff61', '\u{10000}', '\ud800'), { maxLength: 4 })
+      .map(p => p.join('')),
+  );
+  const file = fc.record({ name, sha256: fc.uint8Array({ minLength: 32, maxLength: 32 }) });
+  fc.assert(
+    fc.property(fc.array(file), files => {
+      const sorted = files.toSorted((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+      const hash = createHash('sha256');
+      for (const { name, sha256 } of sorted) hash.update(`${Buffer.from(sha256).toString('hex')}  ${name}\n`);
+      assert.equal(hashFiles(files), `h1:${hash.digest('base64')}`);
+    }),
+  );
+});
+
 test('a name with a newline is refused, as Go refuses it', () => {
   assert.throws(() => hashFiles([{ name: 'a\nb', sha256: sha256('') }]), TypeError);
 });

@@ -213,6 +213,28 @@ test('half a surrogate pair is refused wherever it stands', () => {
   );
 });
 
+test('a path that one test lets pass is one that the closer look lets pass too', () => {
+  const pieces = fc.array(fc.oneof({ arbitrary: piece, weight: 3 }, fc.constantFrom('a', 'con', 'Lpt9', '.', '/')), {
+    minLength: 1,
+    maxLength: 5,
+  });
+  const path = fc.oneof(
+    anyPath,
+    pieces.map(p => p.join('')),
+  );
+  fc.assert(
+    // An empty first element is told by another name where something stands in front of it.
+    fc.property(
+      path.filter(text => !/^(?:\/|$)/.test(text)),
+      text => {
+        // The letter asks for the closer look, and is as good as any.
+        assert.equal(checkFilePath(text), checkFilePath(`é/${text}`));
+      },
+    ),
+    { numRuns: 5000 },
+  );
+});
+
 /** Go's error without the path, what it quotes and what we add after a colon. */
 const inGosWords = (text: string): string =>
   text

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { posix } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { checkFilePath, parseModulePath } from '../../src/gomod/module-path.ts';
@@ -80,6 +81,11 @@ const ZIPS: [title: string, found: string[], problems: string[]][] = [
     ['file-and-directory a/b.go', 'file-and-directory a/c.go', 'file-and-directory a/'],
   ],
   [
+    'a folder and a file',
+    below('a/b/c.go', 'a/b', 'a/b/d.go', 'a'),
+    ['file-and-directory a/b', 'file-and-directory a'],
+  ],
+  [
     'a folder inside a collision',
     below('x', 'x/y/a', 'x/y/b'),
     ['file-and-directory x/y/a', 'file-and-directory x/y/b'],
@@ -102,6 +108,11 @@ const ZIPS: [title: string, found: string[], problems: string[]][] = [
   ],
   ['a folder has no size', below(['a/', maxZipBytes + 1]), []],
   ['names of the largest length', below('x'.repeat(maxNameBytes - prefix.length)), []],
+  [
+    'names that are too long in letters of three bytes',
+    below('中'.repeat((maxNameBytes - prefix.length) / 3 + 1)),
+    [`long-name ${'中'.repeat((maxNameBytes - prefix.length) / 3 + 1)}`],
+  ],
   [
     'names that are too long',
     below('é'.repeat((maxNameBytes - prefix.length) / 2 + 1)),
@@ -314,6 +325,24 @@ const bytes = fc.oneof(
   { weight: 8, arbitrary: fc.nat({ max: 1000 }) },
   fc.constantFrom(maxGoModBytes, maxGoModBytes + 1, maxZipBytes / 2, maxZipBytes, maxZipBytes + 1),
 );
+
+test('a path is unclean exactly if cleaning changes it, whatever else is wrong with it', () => {
+  const pieces = fc.array(fc.constantFrom('a', '.', '..', '/', '//', '\\', 'con', 'é', ' '), {
+    minLength: 1,
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(
+      pieces.map(p => p.join('')),
+      path => {
+        const [problem = ''] = below(`${path}/`);
+        // Node's keeps a slash at the end, which Go's drops.
+        const isClean = posix.normalize(path) === path && (path === '/' || !path.endsWith('/'));
+        assert.equal(problem.startsWith('unclean-path'), !isClean);
+      },
+    ),
+  );
+});
 
 test('zips are refused as zip.CheckZip refuses them, file by file', { skip: skipWithoutGo }, async () => {
   const name = fc
