@@ -8,7 +8,6 @@ export interface OrderedThread<Question, Answer> {
   readonly waiting: number;
   /** What is `moved` is lost to the sender. Rejects where the thread ends before it has answered. */
   ask(question: Question, moved: readonly Transferable[]): Promise<Answer>;
-  end(): Promise<void>;
 }
 
 /**
@@ -43,9 +42,6 @@ export function startOrderedThread<Question, Answer>(
       const answer = new Promise<Answer>((resolve, reject) => waiting.push({ resolve, reject }));
       worker.postMessage(question, moved);
       return await answer;
-    },
-    async end() {
-      await worker.terminate();
     },
   };
 }

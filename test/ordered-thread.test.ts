@@ -2,14 +2,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { after, describe, it, type TestContext } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { startOrderedThread } from '../src/ordered-thread.ts';
 import { echoThread } from './support/echo-thread.ts';
 import { outputOf } from './support/run-command.ts';
 
-function startEcho(test: TestContext, onEnd?: () => void): { ask(question: unknown): Promise<unknown> } {
-  const { ask, end } = startOrderedThread<unknown, unknown>(echoThread.module, echoThread.role, onEnd);
-  test.after(end);
+function startEcho(onEnd?: () => void): { ask(question: unknown): Promise<unknown> } {
+  const { ask } = startOrderedThread<unknown, unknown>(echoThread.module, echoThread.role, onEnd);
   return { ask: question => ask(question, []) };
 }
 
@@ -29,18 +28,17 @@ describe('a thread that answers in turn', { timeout: 30_000 }, () => {
   const alive = setInterval(() => {}, 1_000);
   after(() => clearInterval(alive));
 
-  it('gives each its own answer', async test => {
-    const thread = startEcho(test);
+  it('gives each its own answer', async () => {
+    const thread = startEcho();
     const questions = Array.from({ length: 100 }, (_, i) => `${i}`);
     assert.deepEqual(await Promise.all(questions.map(question => thread.ask(question))), questions);
   });
 
-  it('takes over what is moved, and moves it back', async test => {
-    const { ask, end } = startOrderedThread<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>(
+  it('takes over what is moved, and moves it back', async () => {
+    const { ask } = startOrderedThread<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>(
       echoThread.module,
       echoThread.role,
     );
-    test.after(end);
     const bytes = new Uint8Array([1, 2, 3]);
     const answer = ask(bytes, [bytes.buffer]);
     assert.equal(bytes.byteLength, 0);
@@ -51,9 +49,9 @@ describe('a thread that answers in turn', { timeout: 30_000 }, () => {
     ['throw', /^Error: as asked$/],
     ['exit', /^Error: the thread for echoes has ended$/],
   ] as const) {
-    it(`tells all who wait when it ends by ${last}, and those who come later`, async test => {
+    it(`tells all who wait when it ends by ${last}, and those who come later`, async () => {
       let ends = 0;
-      const thread = startEcho(test, () => {
+      const thread = startEcho(() => {
         ends += 1;
       });
       assert.equal(await thread.ask('first'), 'first');
@@ -69,9 +67,9 @@ describe('a thread that answers in turn', { timeout: 30_000 }, () => {
     assert.equal(await outputOf(process.execPath, args, { timeoutMs: 20_000 }), 'hello');
   });
 
-  it('lets the threads that answer requests go first', { skip: process.platform !== 'linux' }, async test => {
+  it('lets the threads that answer requests go first', { skip: process.platform !== 'linux' }, async () => {
     const before = nicenessOfThreads();
-    const thread = startEcho(test);
+    const thread = startEcho();
     await thread.ask('hello');
     const after = nicenessOfThreads();
     for (const [id, nice] of before) assert.equal(after.get(id) ?? nice, nice);

@@ -1,9 +1,11 @@
 /** A thread that hashes the contents of blobs; this module is also what runs on it. */
+import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
 import { answerQuestions, startOrderedThread } from '../ordered-thread.ts';
-import { type Digested, digestObject } from './deflated-blob.ts';
-import type { ObjectId } from './object-id.ts';
+import type { Digested } from './deflated-blob.ts';
+import { type ObjectId, objectHeader } from './object-id.ts';
 
-/** To the thread: contents one behind the other at the beginning of `bytes`, and how long each is. */
+/** To the thread: contents one behind the other at the beginning of `bytes`, each behind what git hashes before it, and how long each is. */
 interface Question {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly sizes: readonly number[];
@@ -22,20 +24,25 @@ interface Answer {
 export class ContentBatch {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly sizes: number[] = [];
+  readonly #held: Buffer;
   #filled = 0;
 
   constructor(bytes: Uint8Array<ArrayBuffer>) {
     this.bytes = bytes;
+    this.#held = Buffer.from(bytes.buffer);
   }
 
   hasRoomFor(content: Uint8Array): boolean {
-    return this.sizes.length < maxBatchSize && this.#filled + content.byteLength <= this.bytes.byteLength;
+    const bytes = maxHeaderBytes + content.byteLength;
+    return this.sizes.length < maxBatchSize && this.#filled + bytes <= this.bytes.byteLength;
   }
 
   add(content: Uint8Array): void {
+    const size = content.byteLength;
+    this.#filled += this.#held.write(objectHeader('blob', size), this.#filled, 'latin1');
     this.bytes.set(content, this.#filled);
-    this.#filled += content.byteLength;
-    this.sizes.push(content.byteLength);
+    this.#filled += size;
+    this.sizes.push(size);
   }
 }
 
@@ -45,8 +52,10 @@ export interface DigestThread {
   digest(batch: ContentBatch): Promise<readonly Digested[]>;
 }
 
-/** Bytes of a batch: as large as the largest content that is not hashed where it is. */
-const batchBytes = 2 ** 20;
+/** `blob`, a space, a size of a batch at most, and a zero. */
+const maxHeaderBytes = 16;
+/** Bytes of a batch: as large as the largest content that is not hashed where it is, and what is before that. */
+const batchBytes = 2 ** 20 + maxHeaderBytes;
 /** Small contents take their time, too. */
 const maxBatchSize = 500;
 const sha256Bytes = 32;
@@ -80,11 +89,13 @@ async function answer({ bytes, sizes }: Question): Promise<Answer> {
   const sha256s = new Uint8Array(sizes.length * sha256Bytes);
   let at = 0;
   for (const size of sizes) {
-    const { id, digests } = digestObject('blob', Buffer.from(bytes.buffer, at, size));
-    sha256s.set(digests.sha256, ids.length * sha256Bytes);
-    ids.push(id);
-    crc32s.push(digests.crc32);
-    at += size;
+    const headerBytes = objectHeader('blob', size).length;
+    const object = Buffer.from(bytes.buffer, at, headerBytes + size);
+    const content = object.subarray(headerBytes);
+    sha256s.set(hash('sha256', content, 'buffer'), ids.length * sha256Bytes);
+    ids.push(hash('sha1', object) as ObjectId);
+    crc32s.push(crc32(content));
+    at += headerBytes + size;
   }
   return { ids, crc32s, sha256s, bytes };
 }

@@ -7,7 +7,7 @@ export type ObjectKind = 'commit' | 'tree' | 'blob' | 'tag';
 
 /** Whether `text` is a whole object id; the zero id, which names no object, is none. */
 export function isObjectId(text: string): text is ObjectId {
-  return /^[0-9a-f]{40}$/.test(text) && !/^0{40}$/.test(text);
+  return /^(?!0{40})[0-9a-f]{40}$/.test(text);
 }
 
 /** Parses a whole object id; throws TypeError for anything else. */
@@ -16,9 +16,9 @@ export function parseObjectId(text: string): ObjectId {
   return text;
 }
 
-/** The id of an object: SHA-1 over `{kind} {bytes}\0{content}` (gitformat-loose(5), "object header"). */
+/** The id of an object: SHA-1 over its header and its content. */
 export function hashObject(kind: ObjectKind, content: Uint8Array): ObjectId {
-  const header = headerOf(kind, content.byteLength);
+  const header = objectHeader(kind, content.byteLength);
   if (content.byteLength > scratch.byteLength - header.length) {
     const large = beginObjectHash(kind, content.byteLength);
     large.update(content);
@@ -32,11 +32,12 @@ export function hashObject(kind: ObjectKind, content: Uint8Array): ObjectId {
 
 const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
-const headerOf = (kind: ObjectKind, size: number): string => `${kind} ${size}\0`;
+/** What git hashes before an object's content of so many bytes (gitformat-loose(5), "object header"); ASCII. */
+export const objectHeader = (kind: ObjectKind, size: number): string => `${kind} ${size}\0`;
 
 /** As `hashObject`, of content of `size` bytes that comes in pieces. */
 export function beginObjectHash(kind: ObjectKind, size: number) {
-  const objectHash = createHash('sha1').update(headerOf(kind, size));
+  const objectHash = createHash('sha1').update(objectHeader(kind, size));
   return {
     update: (piece: Uint8Array): void => void objectHash.update(piece),
     digest: (): ObjectId => objectHash.digest('hex') as ObjectId,

@@ -4,10 +4,9 @@ import { type MessagePort, parentPort, type Transferable } from 'node:worker_thr
 import { lowerPriority } from '../lower-priority.ts';
 import { SliceStore } from '../spool/slice-store.ts';
 import type { SpoolFile } from '../spool/spool.ts';
-import type { DeflatedBlob } from './deflated-blob.ts';
 import { type DigestThread, startDigestThread } from './digest-thread.ts';
 import { CorruptPack } from './errors.ts';
-import type { ObjectId, ObjectKind } from './object-id.ts';
+import { type ObjectBatch, ObjectBatchWriter } from './object-batch.ts';
 import { type ReadObject, readPack } from './read-pack.ts';
 
 export interface PackJob {
@@ -23,20 +22,9 @@ export type PackBytes = { readonly part: Uint8Array<ArrayBuffer>; readonly bytes
 /** Over a job's port from the thread. */
 export type PackNews =
   | { readonly kind: 'taken'; readonly part: Uint8Array<ArrayBuffer> }
-  | { readonly kind: 'objects'; readonly objects: readonly SentObject[]; readonly bytes: Uint8Array }
+  | { readonly kind: 'objects'; readonly batch: ObjectBatch }
   | { readonly kind: 'done'; readonly bulks: readonly (Uint8Array | SpoolFile)[] }
   | { readonly kind: 'failed'; readonly error: unknown; readonly name: string };
-
-/** Of a blob the SHA-256 of its content is among the bytes that are sent with it, of all else the content. */
-export interface SentObject {
-  readonly id: ObjectId;
-  readonly kind: ObjectKind;
-  readonly size: number;
-  /** Where a blob's deflate data is: which of the bulks, from where to where. */
-  readonly blob:
-    | { readonly crc32: number; readonly bulk: number; readonly start: number; readonly end: number }
-    | undefined;
-}
 
 /** Objects that are sent at once, and bytes of those that are no blobs: a millisecond's work for who gets them. */
 const batchSize = 500;
@@ -92,39 +80,25 @@ async function* received(port: MessagePort, signal: AbortSignal): AsyncGenerator
 
 /** Sends objects in batches. */
 class ObjectSender {
-  readonly #store: SliceStore;
+  readonly #batch: ObjectBatchWriter;
   readonly #send: (news: PackNews) => void;
-  #objects: SentObject[] = [];
-  #pieces: Uint8Array[] = [];
-  #bytes = 0;
   #heldBytes = 0;
 
   constructor(store: SliceStore, send: (news: PackNews) => void) {
-    this.#store = store;
+    this.#batch = new ObjectBatchWriter(bulk => store.bulks.lastIndexOf(bulk));
     this.#send = send;
   }
 
   add(object: ReadObject): void {
-    const { id, kind, size, blob } = object;
-    const piece = blob?.sha256 ?? object.content();
-    this.#objects.push({ id, kind, size, blob: blob && this.#place(blob) });
-    this.#pieces.push(piece);
-    this.#bytes += piece.byteLength;
-    if (blob === undefined) this.#heldBytes += piece.byteLength;
+    if (object.blob === undefined) this.#heldBytes += object.size;
     if (this.#heldBytes > maxHeldBytes)
       throw new CorruptPack(`the pack holds more than ${maxHeldBytes} bytes beside its files`);
-    if (this.#objects.length === batchSize || this.#bytes >= batchBytes) this.flush();
+    this.#batch.add(object);
+    if (this.#batch.size === batchSize || this.#batch.byteLength >= batchBytes) this.flush();
   }
 
   flush(): void {
-    this.#send({ kind: 'objects', objects: this.#objects, bytes: Buffer.concat(this.#pieces) });
-    this.#objects = [];
-    this.#pieces = [];
-    this.#bytes = 0;
-  }
-
-  #place({ crc32, data: { bulk, start, end } }: DeflatedBlob): SentObject['blob'] {
-    return { crc32, bulk: this.#store.bulks.lastIndexOf(bulk), start, end };
+    this.#send({ kind: 'objects', batch: this.#batch.take() });
   }
 }
 

@@ -21,7 +21,7 @@ export interface PackSummary {
 }
 
 /** Numbered from 1 in an entry's first byte; 6 and 7 are deltas. */
-const kinds: readonly ObjectKind[] = ['commit', 'tree', 'blob', 'tag'];
+export const objectKinds: readonly ObjectKind[] = ['commit', 'tree', 'blob', 'tag'];
 
 /** Yields the pack's bytes in chunks, and returns its summary. An id that comes twice is written once. Throws what reading kept bytes throws. */
 export async function* writePack(objects: readonly PackedObject[]): AsyncGenerator<Uint8Array, PackSummary, void> {
@@ -62,7 +62,7 @@ export async function* writePack(objects: readonly PackedObject[]): AsyncGenerat
 
 /** Four bits of the size beside the kind, then seven a byte, lowest first, the top bit saying that more follow. */
 function encodeEntryHeader(kind: ObjectKind, size: number): Buffer {
-  const bytes = [((kinds.indexOf(kind) + 1) << 4) | (size % 16)];
+  const bytes = [((objectKinds.indexOf(kind) + 1) << 4) | (size % 16)];
   let rest = Math.floor(size / 16);
   while (rest > 0) {
     bytes.push((bytes.pop() ?? 0) | 0x80, rest % 128);
@@ -73,7 +73,7 @@ function encodeEntryHeader(kind: ObjectKind, size: number): Buffer {
 
 /** The kind of the entry that begins with `byte`; undefined for a delta, whose kind is that of its base. */
 export function kindOfPackEntry(byte: number): ObjectKind | undefined {
-  return kinds[((byte >> 4) & 7) - 1];
+  return objectKinds[((byte >> 4) & 7) - 1];
 }
 
 const indexMagic = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);

@@ -5,8 +5,9 @@ import type { Bulk } from '../spool/slice.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { openSpool, SpoolFault } from '../spool/spool.ts';
 import { CorruptPack } from './errors.ts';
+import { type ObjectBatch, readObjectBatch } from './object-batch.ts';
 import type { ObjectId } from './object-id.ts';
-import type { PackBytes, PackJob, PackNews, SentObject } from './pack-thread.ts';
+import type { PackBytes, PackJob, PackNews } from './pack-thread.ts';
 import type { ReadObject, ReadPack, ReadPackOptions } from './read-pack.ts';
 
 export interface ReadPackOnThreadOptions extends Pick<ReadPackOptions, 'maxBytes' | 'maxContentBytes' | 'signal'> {
@@ -17,8 +18,6 @@ export interface ReadPackOnThreadOptions extends Pick<ReadPackOptions, 'maxBytes
 /** Bytes of a pack that are sent at once, and how many such parts may wait to be read. */
 const partBytes = 128 * 1024;
 const maxWaiting = 8;
-
-const sha256Bytes = 32;
 
 /** As readPack with `blobs`, for packs that are whole. */
 export async function readPackOnThread(
@@ -61,11 +60,9 @@ function packThread(): Worker {
   return worker;
 }
 
-type Batch = Extract<PackNews, { kind: 'objects' }>;
-
 /** What the thread has of one pack, and what came back. */
 class Reading {
-  readonly batches: Batch[] = [];
+  readonly batches: ObjectBatch[] = [];
   readonly #port: MessagePort;
   readonly #blobs: SliceStore;
   /** What is being filled, and how far. */
@@ -127,7 +124,7 @@ class Reading {
         this.#returned.push(news.part);
         break;
       case 'objects':
-        this.batches.push(news);
+        this.batches.push(news.batch);
         break;
       case 'done':
         this.#bulks = news.bulks.map(bulk =>
@@ -159,27 +156,11 @@ function faultOf({ name, error }: Extract<PackNews, { kind: 'failed' }>): unknow
   return name === 'SpoolFault' ? new SpoolFault(error.message, { cause: error }) : error;
 }
 
-async function objectsOf(batches: readonly Batch[], bulks: readonly Bulk[]): Promise<ReadPack> {
+async function objectsOf(batches: readonly ObjectBatch[], bulks: readonly Bulk[]): Promise<ReadPack> {
   const objects = new Map<ObjectId, ReadObject>();
-  for (const { objects: sent, bytes } of batches) {
-    let at = 0;
-    for (const object of sent) {
-      const end = at + (object.blob === undefined ? object.size : sha256Bytes);
-      objects.set(object.id, objectOf(object, Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at), bulks));
-      at = end;
-    }
+  for (const batch of batches) {
+    for (const object of readObjectBatch(batch, bulks)) objects.set(object.id, object);
     await giveWay();
   }
   return objects;
-}
-
-function objectOf({ id, kind, size, blob }: SentObject, bytes: Buffer, bulks: readonly Bulk[]): ReadObject {
-  if (blob === undefined) return { id, kind, size, blob, content: () => bytes };
-  const { crc32, start, end } = blob;
-  const bulk = bulks[blob.bulk];
-  if (bulk === undefined) throw new TypeError(`the thread names bulk ${blob.bulk} of ${bulks.length}`);
-  const content = () => {
-    throw new TypeError(`blob ${id} is kept, and not read here`);
-  };
-  return { id, kind, size, blob: { data: { bulk, start, end }, size, crc32, sha256: bytes }, content };
 }

@@ -17,7 +17,8 @@ import { readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { maxParsedGoMod } from './dependency-go-mod.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
 import type { FileHashes } from './hash-file.ts';
-import { startHasher } from './hash-upload.ts';
+import { startHashThreads } from './hash-threads.ts';
+import { hashUpload } from './hash-upload.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
 export interface Upload {
@@ -44,7 +45,7 @@ export interface UploadTarget {
  * Throws InvalidUpload with everything that is wrong with it at once.
  */
 export async function readUpload(body: Bulk, expected: UploadTarget | undefined, signal: AbortSignal): Promise<Upload> {
-  await using hasher = startHasher(body);
+  startHashThreads();
   const entries = await readEntries(body, signal);
   const target = readTarget(entries, expected);
   const check = new ZipCheck(target);
@@ -69,7 +70,7 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
   const hashed: { name: string; sha256: Uint8Array }[] = [];
   let uploadedGoMod: Buffer | undefined;
   const isContentWanted = (entry: ZipEntry) => isRead(pathOf(entry));
-  for await (const { file, hashes } of hasher.hash({ files: storable, isContentWanted, signal })) {
+  for await (const { file, hashes } of hashUpload({ archive: body, files: storable, isContentWanted, signal })) {
     if (hashes instanceof InvalidZip) {
       problems.push(...hashes.problems);
       continue;

@@ -46,9 +46,11 @@ export async function readZip(archive: Bulk, signal: AbortSignal): Promise<ZipEn
     const { body, place } = await openZip(sliceOf(archive));
     let at = place.start;
     for (let i = 0; i < place.entryCount && problems.length < maxFaults; i++) {
-      await giveWay();
+      const turn = giveWay();
+      if (turn !== undefined) await turn;
       signal.throwIfAborted();
-      const header = await readHeader(body, at);
+      const found = readHeader(body, at);
+      const header = found instanceof Promise ? await found : found;
       const { entry, span, faults } = await readEntry(header, body);
       entries.push(entry);
       if (span) spans.push(span);
@@ -120,7 +122,8 @@ async function readEntry(
   }
   let local: LocalHeader;
   try {
-    local = await readLocalHeader(body, header);
+    const found = readLocalHeader(body, header);
+    local = found instanceof Promise ? await found : found;
   } catch (error) {
     if (!(error instanceof InvalidZip)) throw error;
     for (const { reason } of error.problems) fault('local-header', reason);
@@ -129,8 +132,11 @@ async function readEntry(
   const end = local.dataStart + header.compressedBytes;
   const disagreement = localFault(header, local);
   if (disagreement !== undefined) fault('local-header', disagreement);
-  if (usesDescriptor(header) && !entry.isDirectory && (await readDescriptorCrc32(body, end)) !== entry.crc32) {
-    fault('local-header', 'the checksum behind its data is not the one in the directory');
+  if (usesDescriptor(header) && !entry.isDirectory) {
+    const found = readDescriptorCrc32(body, end);
+    if ((found instanceof Promise ? await found : found) !== entry.crc32) {
+      fault('local-header', 'the checksum behind its data is not the one in the directory');
+    }
   }
   const data = subslice(body, local.dataStart, end);
   return { entry: { ...entry, data }, span: { name, start: header.localStart, end }, faults };

@@ -56,9 +56,15 @@ function refuse(reason: string): never {
   throw new InvalidZip([fault]);
 }
 
-async function readExactly(body: Slice, start: number, length: number): Promise<Buffer> {
+/** Of records there are many, and most are at hand: to wait all the same takes longer than to read them. */
+type AtHand<T> = T | Promise<T>;
+
+const whenThere = <T, U>(found: AtHand<T>, use: (found: T) => AtHand<U>): AtHand<U> =>
+  found instanceof Promise ? found.then(use) : use(found);
+
+function readExactly(body: Slice, start: number, length: number): AtHand<Buffer> {
   if (start + length > sliceBytes(body)) refuse('it ends too early');
-  return await readSlice(subslice(body, start, start + length));
+  return readSlice(subslice(body, start, start + length));
 }
 
 const readWide = (record: Buffer, at: number): number => Number(record.readBigUInt64LE(at));
@@ -111,21 +117,25 @@ export async function isHeaderAt(body: Slice, at: number): Promise<boolean> {
 }
 
 /** A header of the directory (4.3.12). Throws InvalidZip. */
-export async function readHeader(body: Slice, start: number): Promise<DirectoryHeader> {
-  const record = await readExactly(body, start, 46);
-  if (record.readUInt32LE() !== signatures.header) refuse('a header of its directory is damaged');
-  const flags = record.readUInt16LE(8);
-  if ((flags & 0x40) !== 0) refuse('its directory is encrypted');
+export const readHeader = (body: Slice, start: number): AtHand<DirectoryHeader> =>
+  whenThere(readExactly(body, start, 46), record => {
+    if (record.readUInt32LE() !== signatures.header) refuse('a header of its directory is damaged');
+    if ((record.readUInt16LE(8) & 0x40) !== 0) refuse('its directory is encrypted');
+    const restBytes = record.readUInt16LE(28) + record.readUInt16LE(30) + record.readUInt16LE(32);
+    return whenThere(readExactly(body, start + 46, restBytes), rest => parseHeader(record, rest, start));
+  });
+
+/** `rest` are the name, the extra fields and the comment. */
+function parseHeader(record: Buffer, rest: Buffer, start: number): DirectoryHeader {
   const nameBytes = record.readUInt16LE(28);
   const extraBytes = record.readUInt16LE(30);
-  const rest = await readExactly(body, start + 46, nameBytes + extraBytes + record.readUInt16LE(32));
   const extra = rest.subarray(nameBytes, nameBytes + extraBytes);
   if (extraBytes > 0 && !hasSoundFields(extra)) refuse('an extra field is longer than the room for it');
   const narrow = [record.readUInt32LE(24), record.readUInt32LE(20), record.readUInt32LE(42)];
   const [bytes = 0, compressedBytes = 0, localStart = 0] = narrow.includes(max32) ? widen(narrow, extra) : narrow;
   return {
     madeBy: record.readUInt16LE(4),
-    flags,
+    flags: record.readUInt16LE(8),
     method: record.readUInt16LE(10),
     crc32: record.readUInt32LE(16),
     compressedBytes,
@@ -175,26 +185,22 @@ function findField64(extra: Buffer): Buffer | undefined {
 }
 
 /** The header in front of an entry's data (4.3.7). Throws InvalidZip, also where there is no room for the data. */
-export async function readLocalHeader(
-  body: Slice,
-  { localStart, compressedBytes }: DirectoryHeader,
-): Promise<LocalHeader> {
-  const record = await readExactly(body, localStart, 30);
-  if (record.readUInt32LE() !== signatures.local) refuse('there is no header in front of its data');
-  const nameBytes = record.readUInt16LE(26);
-  const nameStart = localStart + 30;
-  const dataStart = nameStart + nameBytes + record.readUInt16LE(28);
-  if (dataStart + compressedBytes > sliceBytes(body)) refuse('its data reaches beyond the end');
-  const rest = await readExactly(body, nameStart, dataStart - nameStart);
-  return {
-    flags: record.readUInt16LE(6),
-    method: record.readUInt16LE(8),
-    crc32: record.readUInt32LE(14),
-    ...localSizes(record, rest.subarray(nameBytes)),
-    rawName: rest.subarray(0, nameBytes),
-    dataStart,
-  };
-}
+export const readLocalHeader = (body: Slice, { localStart, compressedBytes }: DirectoryHeader): AtHand<LocalHeader> =>
+  whenThere(readExactly(body, localStart, 30), record => {
+    if (record.readUInt32LE() !== signatures.local) refuse('there is no header in front of its data');
+    const nameBytes = record.readUInt16LE(26);
+    const nameStart = localStart + 30;
+    const dataStart = nameStart + nameBytes + record.readUInt16LE(28);
+    if (dataStart + compressedBytes > sliceBytes(body)) refuse('its data reaches beyond the end');
+    return whenThere(readExactly(body, nameStart, dataStart - nameStart), rest => ({
+      flags: record.readUInt16LE(6),
+      method: record.readUInt16LE(8),
+      crc32: record.readUInt32LE(14),
+      ...localSizes(record, rest.subarray(nameBytes)),
+      rawName: rest.subarray(0, nameBytes),
+      dataStart,
+    }));
+  });
 
 /** Zip64's field has both where one has no room (4.5.3). */
 function localSizes(record: Buffer, extra: Buffer): { compressedBytes: number; bytes: number } {
@@ -206,10 +212,10 @@ function localSizes(record: Buffer, extra: Buffer): { compressedBytes: number; b
 }
 
 /** The checksum in the descriptor behind an entry's data, which has a signature or not (4.3.9; archive/zip, readDataDescriptor). */
-export async function readDescriptorCrc32(body: Slice, at: number): Promise<number | undefined> {
-  const record = await readSlice(subslice(body, at, at + 8));
-  if (record.length < 4) return undefined;
-  const first = record.readUInt32LE();
-  if (first !== signatures.descriptor) return first;
-  return record.length < 8 ? undefined : record.readUInt32LE(4);
-}
+export const readDescriptorCrc32 = (body: Slice, at: number): AtHand<number | undefined> =>
+  whenThere(readSlice(subslice(body, at, at + 8)), record => {
+    if (record.length < 4) return undefined;
+    const first = record.readUInt32LE();
+    if (first !== signatures.descriptor) return first;
+    return record.length < 8 ? undefined : record.readUInt32LE(4);
+  });
