@@ -40,7 +40,7 @@ export class Inflater {
 
   constructor({ maxBytes, keptBytes }: InflaterOptions) {
     const memory = new WebAssembly.Memory({ initial: 1 });
-    this.#wasm = new WebAssembly.Instance(wasm, { env: { memory } }).exports;
+    this.#wasm = new WebAssembly.Instance<InflateExports>(wasm, { env: { memory } }).exports;
     this.#maxBytes = maxBytes;
     this.#slackBytes = this.#wasm.slackBytes.value;
     this.#source = this.#wasm.freeFrom();
@@ -154,14 +154,5 @@ interface InflateExports {
   freeFrom(): number;
   inflate(source: number, sourceBytes: number, target: number, targetBytes: number): number;
 }
-
-/** What is used of it: its types are those of browsers. */
-declare const WebAssembly: {
-  readonly Module: new (code: Uint8Array) => object;
-  readonly Memory: new (pages: {
-    readonly initial: number;
-  }) => { readonly buffer: ArrayBuffer; grow(pages: number): void };
-  readonly Instance: new (module: object, imports: object) => { readonly exports: InflateExports };
-};
 
 const wasm = new WebAssembly.Module(Buffer.from(inflateWasm, 'base64'));

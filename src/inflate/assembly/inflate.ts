@@ -158,7 +158,7 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
       if (!isWhole) return fault(at, sourceEnd);
     }
     for (;;) {
-      // Three literals and one match are what a round adds at most: less than the slack.
+      // A round writes three literals and a match at most, and 15 bytes more: less than the slack.
       if (at > sourceEnd + 8) return cutOff;
       if (out > targetEnd) return at - <usize>(count >> 3) > sourceEnd ? cutOff : tooLong;
       bits |= load<u64>(at) << count;
@@ -246,10 +246,15 @@ function entryOfSecond(table: usize, entry: u32, bits: u64): u32 {
   return load<u32>(table + ((<usize>((entry >> 16) + (<u32>bits & places))) << 2));
 }
 
-/** Repeats what is `distance` before `out`; up to 7 bytes more than `length` are written. */
+/** Repeats what is `distance` before `out`. It may write 32 bytes where `length` is less, and 15 more than a greater one. */
 function copyMatch(out: usize, distance: u32, length: u32): void {
   const end = out + length;
-  if (distance >= 8) {
+  if (distance >= 16) {
+    // Most matches are no longer, and for these there is nothing to decide.
+    v128.store(out, v128.load(out - distance));
+    v128.store(out, v128.load(out - distance, 16), 16);
+    for (out += 32; out < end; out += 16) v128.store(out, v128.load(out - distance));
+  } else if (distance >= 8) {
     for (; out < end; out += 8) store<u64>(out, load<u64>(out - distance));
   } else if (distance === 1) {
     const bytes = bytesOf(load<u8>(out - 1));
