@@ -16,6 +16,7 @@ import {
   findDirectory,
   isHeaderAt,
   type LocalHeader,
+  RecordReader,
   readDescriptorCrc32,
   readHeader,
   readLocalHeader,
@@ -44,17 +45,17 @@ export async function readZip(archive: Bulk, signal: AbortSignal): Promise<ZipEn
   const spans: Span[] = [];
   try {
     const { body, place } = await openZip(sliceOf(archive));
+    // Each goes through the archive in a place of its own.
+    const directory = new RecordReader(body);
+    const records = new RecordReader(body);
     let at = place.start;
     for (let i = 0; i < place.entryCount && problems.length < maxFaults; i++) {
       const turn = giveWay();
       if (turn !== undefined) await turn;
       signal.throwIfAborted();
-      const found = readHeader(body, at);
+      const found = readHeader(directory, at);
       const header = found instanceof Promise ? await found : found;
-      const { entry, span, faults } = await readEntry(header, body);
-      entries.push(entry);
-      if (span) spans.push(span);
-      problems.push(...faults);
+      entries.push(await readEntry(header, { body, records, spans, problems }));
       at = header.end;
     }
     spans.push({ name: '', start: place.start, end: at });
@@ -92,54 +93,52 @@ interface Span {
   readonly end: number;
 }
 
-/** One entry, checked against its local header; without a span where that can't be read. */
-async function readEntry(
-  header: DirectoryHeader,
-  body: Slice,
-): Promise<{ entry: ZipEntry; span: Span | undefined; faults: ZipFault[] }> {
-  const faults: ZipFault[] = [];
-  const name = header.rawName.toString();
-  const fault = (code: string, reason: string) => faults.push({ code, file: name, reason });
-  const entry = {
-    name,
-    isDirectory: name.endsWith('/'),
-    method: header.method,
-    bytes: header.bytes,
-    crc32: header.crc32,
-    unixMode: unixModeOf(header),
-  };
-  if (!isUtf8(header.rawName)) fault('name-encoding', 'the name is not in UTF-8');
+/** Where an entry is looked up, and where what comes of that is added. */
+interface Reading {
+  readonly body: Slice;
+  readonly records: RecordReader;
+  readonly spans: Span[];
+  readonly problems: ZipFault[];
+}
+
+/** One entry, checked against its local header; there is no span of it where that can't be read. */
+async function readEntry(header: DirectoryHeader, { body, records, spans, problems }: Reading): Promise<ZipEntry> {
+  const { name, rawName, method, bytes, crc32, compressedBytes, localStart } = header;
+  const fault = (code: string, reason: string) => problems.push({ code, file: name, reason });
+  const isDirectory = name.endsWith('/');
+  const unixMode = unixModeOf(header);
+  if (rawName !== undefined && !isUtf8(rawName)) fault('name-encoding', 'the name is not in UTF-8');
   if ((header.flags & 1) !== 0) fault('encrypted', 'it is encrypted');
-  const irregular = fileTypeFault(entry);
+  const irregular = fileTypeFault({ unixMode, isDirectory });
   if (irregular !== undefined) fault('irregular-file', irregular);
   // The content of folders is never read, and some tools declare nonsense for it (archive/zip, File.Open).
-  if (entry.isDirectory) {
-    if (entry.bytes !== 0) fault('directory-content', 'it is a folder, and has content');
-  } else if (entry.method !== methods.stored && entry.method !== methods.deflated) {
-    fault('method', `it is compressed by method ${entry.method}; only 0 (stored) and 8 (deflated) are read`);
-  } else if (entry.method === methods.stored && entry.bytes !== header.compressedBytes) {
-    fault('size', `it is stored, but declares ${entry.bytes} bytes and then ${header.compressedBytes}`);
+  if (isDirectory) {
+    if (bytes !== 0) fault('directory-content', 'it is a folder, and has content');
+  } else if (method !== methods.stored && method !== methods.deflated) {
+    fault('method', `it is compressed by method ${method}; only 0 (stored) and 8 (deflated) are read`);
+  } else if (method === methods.stored && bytes !== compressedBytes) {
+    fault('size', `it is stored, but declares ${bytes} bytes and then ${compressedBytes}`);
   }
   let local: LocalHeader;
   try {
-    const found = readLocalHeader(body, header);
+    const found = readLocalHeader(records, header);
     local = found instanceof Promise ? await found : found;
   } catch (error) {
     if (!(error instanceof InvalidZip)) throw error;
     for (const { reason } of error.problems) fault('local-header', reason);
-    return { entry: { ...entry, data: subslice(body, 0, 0) }, span: undefined, faults };
+    return { name, isDirectory, method, bytes, crc32, unixMode, data: subslice(body, 0, 0) };
   }
-  const end = local.dataStart + header.compressedBytes;
+  const end = local.dataStart + compressedBytes;
   const disagreement = localFault(header, local);
   if (disagreement !== undefined) fault('local-header', disagreement);
-  if (usesDescriptor(header) && !entry.isDirectory) {
-    const found = readDescriptorCrc32(body, end);
-    if ((found instanceof Promise ? await found : found) !== entry.crc32) {
+  if (usesDescriptor(header) && !isDirectory) {
+    const found = readDescriptorCrc32(records, end);
+    if ((found instanceof Promise ? await found : found) !== crc32) {
       fault('local-header', 'the checksum behind its data is not the one in the directory');
     }
   }
-  const data = subslice(body, local.dataStart, end);
-  return { entry: { ...entry, data }, span: { name, start: header.localStart, end }, faults };
+  spans.push({ name, start: localStart, end });
+  return { name, isDirectory, method, bytes, crc32, unixMode, data: subslice(body, local.dataStart, end) };
 }
 
 /** Unix and macOS keep a file's mode in the upper half of its attributes (archive/zip, FileHeader.Mode). */
@@ -162,10 +161,8 @@ const quoted = (name: string): string => JSON.stringify(name.slice(0, 200));
 const usesDescriptor = ({ flags }: EntryHeader): boolean => (flags & 8) !== 0;
 
 /** In what the header in front of the data says something else than the directory, sizes aside that come behind the data. */
-function localFault(header: EntryHeader, local: EntryHeader): string | undefined {
-  if (!local.rawName.equals(header.rawName)) {
-    return `its data is headed by another name, ${quoted(local.rawName.toString())}`;
-  }
+function localFault(header: EntryHeader, local: LocalHeader): string | undefined {
+  if (local.otherName !== undefined) return `its data is headed by another name, ${quoted(local.otherName)}`;
   if (local.method !== header.method) return `its data is headed by another method, ${local.method}`;
   if (usesDescriptor(local)) return undefined;
   if (local.bytes !== header.bytes || local.compressedBytes !== header.compressedBytes) {

@@ -22,10 +22,13 @@ export interface EntryHeader {
   readonly compressedBytes: number;
   /** Inflated. */
   readonly bytes: number;
-  readonly rawName: Buffer;
 }
 
 export interface DirectoryHeader extends EntryHeader {
+  /** What its name's bytes are in UTF-8. */
+  readonly name: string;
+  /** The name's bytes, where `name` does not tell them: what is not UTF-8 becomes U+FFFD, which a name may also have. */
+  readonly rawName: Buffer | undefined;
   /** The system that the zip was made on is the upper byte (4.4.2). */
   readonly madeBy: number;
   readonly attributes: number;
@@ -36,6 +39,8 @@ export interface DirectoryHeader extends EntryHeader {
 }
 
 export interface LocalHeader extends EntryHeader {
+  /** The name in it, where it is not the one in the directory. */
+  readonly otherName: string | undefined;
   readonly dataStart: number;
 }
 
@@ -62,9 +67,34 @@ type AtHand<T> = T | Promise<T>;
 const whenThere = <T, U>(found: AtHand<T>, use: (found: T) => AtHand<U>): AtHand<U> =>
   found instanceof Promise ? found.then(use) : use(found);
 
-function readExactly(body: Slice, start: number, length: number): AtHand<Buffer> {
-  if (start + length > sliceBytes(body)) refuse('it ends too early');
-  return readSlice(subslice(body, start, start + length));
+/** Bytes of a zip that are read at once where it is on the disk: for more than a few entries at random places there would be no use. */
+const windowBytes = 4096;
+
+/** A zip's bytes, some of which are at hand: all where it is in memory, else those around what was asked for last. */
+export class RecordReader {
+  readonly byteLength: number;
+  /** Those at hand, until others are asked for. */
+  bytes: Buffer = Buffer.alloc(0);
+  readonly #body: Slice;
+  #start = 0;
+
+  constructor(body: Slice) {
+    this.#body = body;
+    this.byteLength = sliceBytes(body);
+    if (Buffer.isBuffer(body.bulk)) this.bytes = body.bulk.subarray(body.start, body.end);
+  }
+
+  /** Where in `bytes` is what begins at `start` and has `length` bytes. Throws InvalidZip where the zip ends before. */
+  find(start: number, length: number): AtHand<number> {
+    if (start + length > this.byteLength) refuse('it ends too early');
+    const at = start - this.#start;
+    if (at >= 0 && at + length <= this.bytes.byteLength) return at;
+    return whenThere(readSlice(subslice(this.#body, start, start + Math.max(length, windowBytes))), bytes => {
+      this.bytes = bytes;
+      this.#start = start;
+      return 0;
+    });
+  }
 }
 
 const readWide = (record: Buffer, at: number): number => Number(record.readBigUInt64LE(at));
@@ -105,7 +135,8 @@ export async function findDirectory(body: Slice): Promise<DirectoryPlace> {
 const ofMoreDisks = 'it is on more than one disk';
 
 async function readEnd64(body: Slice, at: number): Promise<DirectoryPlace> {
-  const record = await readExactly(body, at, 56);
+  if (at + 56 > sliceBytes(body)) refuse('it ends too early');
+  const record = await readSlice(subslice(body, at, at + 56));
   if (record.readUInt32LE() !== signatures.end64) refuse('its end in zip64 is not where it should be');
   if (record.readUInt32LE(16) !== 0) refuse(ofMoreDisks);
   return { entryCount: readWide(record, 32), bytes: readWide(record, 40), start: readWide(record, 48), end: at };
@@ -117,35 +148,47 @@ export async function isHeaderAt(body: Slice, at: number): Promise<boolean> {
 }
 
 /** A header of the directory (4.3.12). Throws InvalidZip. */
-export const readHeader = (body: Slice, start: number): AtHand<DirectoryHeader> =>
-  whenThere(readExactly(body, start, 46), record => {
-    if (record.readUInt32LE() !== signatures.header) refuse('a header of its directory is damaged');
-    if ((record.readUInt16LE(8) & 0x40) !== 0) refuse('its directory is encrypted');
-    const restBytes = record.readUInt16LE(28) + record.readUInt16LE(30) + record.readUInt16LE(32);
-    return whenThere(readExactly(body, start + 46, restBytes), rest => parseHeader(record, rest, start));
+export const readHeader = (directory: RecordReader, start: number): AtHand<DirectoryHeader> =>
+  whenThere(directory.find(start, headerBytes), at => {
+    const { bytes } = directory;
+    if (bytes.readUInt32LE(at) !== signatures.header) refuse('a header of its directory is damaged');
+    if ((bytes.readUInt16LE(at + 8) & 0x40) !== 0) refuse('its directory is encrypted');
+    const rest = bytes.readUInt16LE(at + 28) + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
+    return whenThere(directory.find(start, headerBytes + rest), whole =>
+      parseHeader(directory.bytes, whole, start + headerBytes + rest),
+    );
   });
 
-/** `rest` are the name, the extra fields and the comment. */
-function parseHeader(record: Buffer, rest: Buffer, start: number): DirectoryHeader {
-  const nameBytes = record.readUInt16LE(28);
-  const extraBytes = record.readUInt16LE(30);
-  const extra = rest.subarray(nameBytes, nameBytes + extraBytes);
+const headerBytes = 46;
+
+function parseHeader(record: Buffer, at: number, end: number): DirectoryHeader {
+  const nameEnd = at + headerBytes + record.readUInt16LE(at + 28);
+  const extraBytes = record.readUInt16LE(at + 30);
+  const extra = extraBytes > 0 ? record.subarray(nameEnd, nameEnd + extraBytes) : noBytes;
   if (extraBytes > 0 && !hasSoundFields(extra)) refuse('an extra field is longer than the room for it');
-  const narrow = [record.readUInt32LE(24), record.readUInt32LE(20), record.readUInt32LE(42)];
-  const [bytes = 0, compressedBytes = 0, localStart = 0] = narrow.includes(max32) ? widen(narrow, extra) : narrow;
+  let bytes = record.readUInt32LE(at + 24);
+  let compressedBytes = record.readUInt32LE(at + 20);
+  let localStart = record.readUInt32LE(at + 42);
+  if (bytes === max32 || compressedBytes === max32 || localStart === max32) {
+    [bytes = 0, compressedBytes = 0, localStart = 0] = widen([bytes, compressedBytes, localStart], extra);
+  }
+  const name = record.toString('utf8', at + headerBytes, nameEnd);
   return {
-    madeBy: record.readUInt16LE(4),
-    flags: record.readUInt16LE(8),
-    method: record.readUInt16LE(10),
-    crc32: record.readUInt32LE(16),
+    madeBy: record.readUInt16LE(at + 4),
+    flags: record.readUInt16LE(at + 8),
+    method: record.readUInt16LE(at + 10),
+    crc32: record.readUInt32LE(at + 16),
     compressedBytes,
     bytes,
-    rawName: rest.subarray(0, nameBytes),
-    attributes: record.readUInt32LE(38),
+    name,
+    rawName: name.includes('\ufffd') ? record.subarray(at + headerBytes, nameEnd) : undefined,
+    attributes: record.readUInt32LE(at + 38),
     localStart,
-    end: start + 46 + rest.length,
+    end,
   };
 }
+
+const noBytes = Buffer.alloc(0);
 
 /** Those of the numbers that have no room where they stand are in zip64's field, one behind the other (4.5.3). */
 function widen(narrow: readonly number[], extra: Buffer): number[] {
@@ -185,37 +228,56 @@ function findField64(extra: Buffer): Buffer | undefined {
 }
 
 /** The header in front of an entry's data (4.3.7). Throws InvalidZip, also where there is no room for the data. */
-export const readLocalHeader = (body: Slice, { localStart, compressedBytes }: DirectoryHeader): AtHand<LocalHeader> =>
-  whenThere(readExactly(body, localStart, 30), record => {
-    if (record.readUInt32LE() !== signatures.local) refuse('there is no header in front of its data');
-    const nameBytes = record.readUInt16LE(26);
-    const nameStart = localStart + 30;
-    const dataStart = nameStart + nameBytes + record.readUInt16LE(28);
-    if (dataStart + compressedBytes > sliceBytes(body)) refuse('its data reaches beyond the end');
-    return whenThere(readExactly(body, nameStart, dataStart - nameStart), rest => ({
-      flags: record.readUInt16LE(6),
-      method: record.readUInt16LE(8),
-      crc32: record.readUInt32LE(14),
-      ...localSizes(record, rest.subarray(nameBytes)),
-      rawName: rest.subarray(0, nameBytes),
-      dataStart,
-    }));
+export const readLocalHeader = (archive: RecordReader, header: DirectoryHeader): AtHand<LocalHeader> => {
+  const { localStart, compressedBytes } = header;
+  return whenThere(archive.find(localStart, localHeaderBytes), at => {
+    const { bytes } = archive;
+    if (bytes.readUInt32LE(at) !== signatures.local) refuse('there is no header in front of its data');
+    const nameBytes = bytes.readUInt16LE(at + 26);
+    const dataStart = localStart + localHeaderBytes + nameBytes + bytes.readUInt16LE(at + 28);
+    if (dataStart + compressedBytes > archive.byteLength) refuse('its data reaches beyond the end');
+    return whenThere(archive.find(localStart, dataStart - localStart), whole =>
+      parseLocalHeader(archive.bytes, whole, { header, nameBytes, dataStart }),
+    );
   });
+};
 
-/** Zip64's field has both where one has no room (4.5.3). */
-function localSizes(record: Buffer, extra: Buffer): { compressedBytes: number; bytes: number } {
-  const sizes = { compressedBytes: record.readUInt32LE(18), bytes: record.readUInt32LE(22) };
-  if (sizes.compressedBytes !== max32 && sizes.bytes !== max32) return sizes;
-  const field = findField64(extra);
-  if (field === undefined || field.length < 16) return sizes;
-  return { compressedBytes: readWide(field, 8), bytes: readWide(field, 0) };
+const localHeaderBytes = 30;
+
+function parseLocalHeader(
+  record: Buffer,
+  at: number,
+  { header, nameBytes, dataStart }: { header: DirectoryHeader; nameBytes: number; dataStart: number },
+): LocalHeader {
+  const nameStart = at + localHeaderBytes;
+  const nameEnd = nameStart + nameBytes;
+  const name = record.toString('utf8', nameStart, nameEnd);
+  const isSame = name === header.name && header.rawName?.equals(record.subarray(nameStart, nameEnd)) !== false;
+  let compressedBytes = record.readUInt32LE(at + 18);
+  let bytes = record.readUInt32LE(at + 22);
+  if (compressedBytes === max32 || bytes === max32) {
+    // Zip64's field has both where one has no room (4.5.3).
+    const field = findField64(record.subarray(nameEnd, at + dataStart - header.localStart));
+    if (field !== undefined && field.length >= 16) [bytes, compressedBytes] = [readWide(field, 0), readWide(field, 8)];
+  }
+  return {
+    flags: record.readUInt16LE(at + 6),
+    method: record.readUInt16LE(at + 8),
+    crc32: record.readUInt32LE(at + 14),
+    compressedBytes,
+    bytes,
+    otherName: isSame ? undefined : name,
+    dataStart,
+  };
 }
 
 /** The checksum in the descriptor behind an entry's data, which has a signature or not (4.3.9; archive/zip, readDataDescriptor). */
-export const readDescriptorCrc32 = (body: Slice, at: number): AtHand<number | undefined> =>
-  whenThere(readSlice(subslice(body, at, at + 8)), record => {
-    if (record.length < 4) return undefined;
-    const first = record.readUInt32LE();
+export const readDescriptorCrc32 = (archive: RecordReader, start: number): AtHand<number | undefined> => {
+  const room = Math.min(8, archive.byteLength - start);
+  if (room < 4) return undefined;
+  return whenThere(archive.find(start, room), at => {
+    const first = archive.bytes.readUInt32LE(at);
     if (first !== signatures.descriptor) return first;
-    return record.length < 8 ? undefined : record.readUInt32LE(4);
+    return room < 8 ? undefined : archive.bytes.readUInt32LE(at + 4);
   });
+};
