@@ -1,6 +1,5 @@
-/** Hashing an upload's files: small uploads on the main thread, which gives way, all others on threads of their own. */
-import { giveWay } from '../give-way.ts';
-import { appendTo, type Bulk, readSlice, type Slice, sliceOf, subslice } from '../spool/slice.ts';
+/** Hashing an upload's files: those of small uploads, and what is too large to be held, on the main thread, which gives way; all others on threads. */
+import { appendTo, type Bulk, readSlice, type Slice, subslice } from '../spool/slice.ts';
 import { InvalidZip } from '../zip/errors.ts';
 import { type CompressedFile, isHeld } from '../zip/inflate-entry.ts';
 import { type FileHashes, hashFile } from './hash-file.ts';
@@ -24,72 +23,80 @@ export interface FilesToHash<File extends CompressedFile> {
 /** Bytes of an archive. Below, handing the work to other threads takes longer than the work. */
 const minBytesForThreads = 512 * 1024;
 
-/**
- * Hashes files in their order. Who iterates is done with one before asking for the next, since either may write behind the archive.
- * Throws SpoolFault.
- */
-export const hashUpload = <File extends CompressedFile>(
-  files: FilesToHash<File>,
-): AsyncGenerator<HashedFile<File>, void> =>
-  files.archive.byteLength < minBytesForThreads ? hashHere(files) : hashOnThreads(files);
+/** So many batches are under way at once that no thread is idle while an answer is looked at. */
+const maxUnderWay = 6;
 
-async function* hashHere<File extends CompressedFile>({
-  files,
-  isContentWanted,
-  signal,
-}: Omit<FilesToHash<File>, 'archive'>): AsyncGenerator<HashedFile<File>, void> {
+/**
+ * Hashes files in their order, and gives them in batches; threads begin at once. Who iterates is done with one batch before asking for the
+ * next, since either may write behind the archive. Throws SpoolFault.
+ */
+export function hashUpload<File extends CompressedFile>(
+  upload: FilesToHash<File>,
+): AsyncGenerator<HashedFile<File>[], void> {
+  const { archive, files, signal } = upload;
+  const batches = batchesOf(files);
+  const underWay: (() => Promise<HashedFile<File>[]>)[] = [];
+  const begin = () => {
+    const { value: batch } = batches.next();
+    if (batch === undefined) return;
+    const isForThreads = archive.byteLength >= minBytesForThreads && batch.files.every(isHeld);
+    underWay.push(isForThreads ? beginOnThread(batch, upload) : () => hashHere(batch.files, upload));
+  };
+  for (let i = 0; i < maxUnderWay; i++) begin();
+  async function* finish() {
+    for (let next = underWay.shift(); next !== undefined; next = underWay.shift()) {
+      signal.throwIfAborted();
+      const hashed = await next();
+      begin();
+      yield hashed;
+    }
+  }
+  return finish();
+}
+
+async function hashHere<File extends CompressedFile>(
+  files: readonly File[],
+  { isContentWanted, signal }: FilesToHash<File>,
+): Promise<HashedFile<File>[]> {
+  const hashed: HashedFile<File>[] = [];
   for (const file of files) {
     signal.throwIfAborted();
     const hashes = await hashFile(file, isContentWanted(file)).catch((error: unknown) => {
       if (error instanceof InvalidZip) return error;
       throw error;
     });
-    yield { file, hashes };
+    hashed.push({ file, hashes });
   }
+  return hashed;
 }
 
-/** So many batches are under way at once that no thread is idle while an answer is looked at. */
-const maxUnderWay = 6;
-
-async function* hashOnThreads<File extends CompressedFile>({
-  files,
-  isContentWanted,
-  signal,
-}: FilesToHash<File>): AsyncGenerator<HashedFile<File>, void> {
-  const underWay: Promise<HashedFile<File>[]>[] = [];
-  async function* finish(rest: number) {
-    while (underWay.length > rest) {
-      for (const hashed of (await underWay.shift()) ?? []) {
-        const turn = giveWay();
-        if (turn !== undefined) await turn;
-        yield isInArchive(hashed) ? hashed : await keep(hashed);
-      }
+/** Gives what is to be called for the hashes when it is the batch's turn. */
+function beginOnThread<File extends CompressedFile>(
+  { files, span }: Neighbours<File>,
+  { isContentWanted }: FilesToHash<File>,
+): () => Promise<HashedFile<File>[]> {
+  const hash = async () => {
+    // A copy, since it is lost here once it is sent.
+    const bytes = new Uint8Array(await readSlice(span));
+    const batched = files.map(file => ({
+      file,
+      start: file.data.start - span.start,
+      isContentWanted: isContentWanted(file),
+    }));
+    return await hashOnThread({ bytes, files: batched });
+  };
+  const hashing = hash();
+  // Nobody may come to wait for it.
+  hashing.catch(() => {});
+  return async () => {
+    const found = await hashing;
+    const hashed: HashedFile<File>[] = [];
+    for (const [i, file] of files.entries()) {
+      const hashes = inSpan(found[i], span);
+      hashed.push({ file, hashes: hashes instanceof Promise ? await hashes : hashes });
     }
-  }
-  for (const batch of batchesOf(files)) {
-    signal.throwIfAborted();
-    if (!batch.files.every(isHeld)) {
-      yield* finish(0);
-      yield* hashHere({ files: batch.files, isContentWanted, signal });
-      continue;
-    }
-    const hashing = hashBatch(batch, isContentWanted);
-    // Nobody may come to wait for it.
-    hashing.catch(() => {});
-    underWay.push(hashing);
-    yield* finish(maxUnderWay - 1);
-  }
-  yield* finish(0);
-}
-
-const isInArchive = ({ file, hashes }: HashedFile<CompressedFile>): boolean =>
-  hashes instanceof InvalidZip || hashes.deflated.bulk === file.data.bulk;
-
-/** A deflate stream that a thread made goes behind the archive, as one that is made here. */
-async function keep<File extends CompressedFile>({ file, hashes }: HashedFile<File>): Promise<HashedFile<File>> {
-  if (hashes instanceof InvalidZip) return { file, hashes };
-  const deflated = await appendTo(file.data.bulk, [await readSlice(hashes.deflated)]);
-  return { file, hashes: { ...hashes, deflated } };
+    return hashed;
+  };
 }
 
 /** Bytes of an archive that are sent at once. */
@@ -117,33 +124,12 @@ function* batchesOf<File extends CompressedFile>(files: readonly File[]): Genera
   if (span) yield { files: batch, span };
 }
 
-async function hashBatch<File extends CompressedFile>(
-  { files, span }: Neighbours<File>,
-  isContentWanted: (file: File) => boolean,
-): Promise<HashedFile<File>[]> {
-  // A copy, since it is lost here once it is sent.
-  const bytes = new Uint8Array(await readSlice(span));
-  const hashes = await hashOnThread({
-    bytes,
-    files: files.map(file => ({
-      file,
-      start: file.data.start - span.start,
-      isContentWanted: isContentWanted(file),
-    })),
-  });
-  return files.map((file, i) => ({ file, hashes: inSpan(hashes[i], span) }));
-}
-
-/** As hashFile gives them: a thread knows only the bytes that were sent. */
-function inSpan(found: BatchedHashes | undefined, span: Slice): FileHashes | InvalidZip {
+/** As hashFile gives them: a thread knows only the bytes that were sent, and what it has deflated goes behind the archive. */
+function inSpan(found: BatchedHashes | undefined, span: Slice): FileHashes | InvalidZip | Promise<FileHashes> {
   if (found === undefined) throw new TypeError('a file was not hashed');
   if (!('id' in found)) return new InvalidZip(found);
   const { deflated } = found;
-  return {
-    ...found,
-    deflated:
-      'start' in deflated
-        ? subslice(span, deflated.start, deflated.end)
-        : sliceOf(Buffer.from(deflated.buffer, deflated.byteOffset, deflated.byteLength)),
-  };
+  if ('start' in deflated) return { ...found, deflated: subslice(span, deflated.start, deflated.end) };
+  const bytes = Buffer.from(deflated.buffer, deflated.byteOffset, deflated.byteLength);
+  return appendTo(span.bulk, [bytes]).then(kept => ({ ...found, deflated: kept }));
 }

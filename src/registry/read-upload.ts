@@ -9,7 +9,7 @@ import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
 import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
-import { ZipCheck } from '../gomod/zip-rules.ts';
+import { maxZipBytes, ZipCheck } from '../gomod/zip-rules.ts';
 import type { Bulk, Slice } from '../spool/slice.ts';
 import { InvalidZip } from '../zip/errors.ts';
 import { isHeld, maxHeldBytes } from '../zip/inflate-entry.ts';
@@ -48,41 +48,46 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
   startHashThreads();
   const entries = await readEntries(body, signal);
   const target = readTarget(entries, expected);
-  const check = new ZipCheck(target);
-  for (const entry of entries) {
-    await giveWay();
-    check.add(entry);
-  }
-  const problems: UploadProblem[] = check.problems();
-  if (problems.length > 0) throw invalid(target, problems);
-
   const pathOf = ({ name }: ZipEntry) => name.slice(target.module.length + target.version.length + '@/'.length);
-  const storable: ZipEntry[] = [];
+  const uploaded = entries.filter(({ isDirectory }) => !isDirectory);
+  const isContentWanted = (entry: ZipEntry) => isRead(pathOf(entry));
+  const declaredBytes = uploaded.reduce((sum, { bytes }) => sum + bytes, 0);
+  // Threads hash while names are looked at here; nothing of what will be refused for its size.
+  const files = declaredBytes > maxZipBytes ? [] : uploaded;
+  const hashing = hashUpload({ archive: body, files, isContentWanted, signal });
+
+  const check = new ZipCheck(target);
+  const problems: UploadProblem[] = [];
   for (const entry of entries) {
+    const turn = giveWay();
+    if (turn !== undefined) await turn;
+    check.add(entry);
     if (entry.isDirectory) continue;
-    await giveWay();
     const refusal = checkTreePath(pathOf(entry)) ?? checkSize(entry, pathOf(entry));
-    if (refusal === undefined) storable.push(entry);
-    else problems.push({ code: 'git', file: pathOf(entry), reason: refusal });
+    if (refusal !== undefined) problems.push({ code: 'git', file: pathOf(entry), reason: refusal });
   }
-  const files: { path: string; id: ObjectId }[] = [];
+  const invalidNames = check.problems();
+  if (invalidNames.length > 0) throw invalid(target, invalidNames);
+
+  const placed: { path: string; id: ObjectId }[] = [];
   const blobs = new Map<ObjectId, PackedObject>();
   const hashed: { name: string; sha256: Uint8Array }[] = [];
   let uploadedGoMod: Buffer | undefined;
-  const isContentWanted = (entry: ZipEntry) => isRead(pathOf(entry));
-  for await (const { file, hashes } of hashUpload({ archive: body, files: storable, isContentWanted, signal })) {
-    if (hashes instanceof InvalidZip) {
-      problems.push(...hashes.problems);
-      continue;
+  for await (const batch of hashing) {
+    for (const { file, hashes } of batch) {
+      if (hashes instanceof InvalidZip) {
+        problems.push(...hashes.problems);
+        continue;
+      }
+      const path = pathOf(file);
+      const { id, sha256, content } = hashes;
+      hashed.push({ name: file.name, sha256 });
+      placed.push({ path, id });
+      if (!blobs.has(id)) blobs.set(id, { kind: 'blob', id, size: file.bytes, zlib: asZlib(hashes) });
+      if (path === 'go.mod') uploadedGoMod = content;
+      const unreadable = content && checkBlob(path, content);
+      if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
     }
-    const path = pathOf(file);
-    const { id, sha256, content } = hashes;
-    hashed.push({ name: file.name, sha256 });
-    files.push({ path, id });
-    if (!blobs.has(id)) blobs.set(id, { kind: 'blob', id, size: file.bytes, zlib: asZlib(hashes) });
-    if (path === 'go.mod') uploadedGoMod = content;
-    const unreadable = content && checkBlob(path, content);
-    if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
   }
   const read = uploadedGoMod && readGoMod(uploadedGoMod, target);
   problems.push(...(read?.problems ?? []));
@@ -90,7 +95,7 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
   const goMod = uploadedGoMod ?? synthesizeGoMod(target.module);
   return {
     ...target,
-    files,
+    files: placed,
     blobs: [...blobs.values()],
     goMod,
     zipHash: hashFiles(hashed),
