@@ -5,9 +5,13 @@ import pino from 'pino';
 import { type App, startApp } from './app.ts';
 import { type Config, parseConfig, readEnv } from './config.ts';
 import { logOutput } from './log-output.ts';
+import { selfTest } from './registry/self-test.ts';
 
 /** The folder of the sample module, in a checkout. */
 const sample = 'examples/hello';
+
+/** Its work takes half a second where nothing else is to be done. */
+const selfTestMs = 60_000;
 
 /** Serves until SIGINT or SIGTERM. `command` is how this command line was started, for texts to paste. Throws InvalidConfig. */
 export async function serve({
@@ -33,6 +37,11 @@ export async function serve({
     );
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
+  selfTest(AbortSignal.timeout(selfTestMs)).catch((error: unknown) => {
+    log.fatal({ err: error }, 'the self-test failed: this machine does not give back what was put in');
+    process.exitCode = 1;
+    stop('SIGTERM');
+  });
   log.info({ url: app.url, owners: config.owners, forge: config.forge.kind }, 'modforge listens');
   process.stderr.write(`${welcome(app, config, command)}\n`);
 }

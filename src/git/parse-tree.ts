@@ -24,8 +24,7 @@ export function parseTree(id: ObjectId, content: Buffer): TreeEntry[] {
     const mode = canonicalMode(content.toString('latin1', at, space));
     const name = content.toString('utf8', space + 1, nul);
     const entryId = content.toString('hex', nul + 1, end);
-    const isBadName = name === '' || name === '.' || name === '..' || name.includes('/');
-    if (mode === undefined || isBadName || !isObjectId(entryId)) {
+    if (mode === undefined || badName.test(name) || !isObjectId(entryId)) {
       throw new CorruptObject(id, `the tree has a bad entry ${JSON.stringify(name)}`);
     }
     entries.push({ name, mode, id: entryId });
@@ -33,6 +32,9 @@ export function parseTree(id: ObjectId, content: Buffer): TreeEntry[] {
   }
   return entries;
 }
+
+/** One that would lead out of its directory, or is none. */
+const badName = /^\.{0,2}$|\//;
 
 /** Git's canon_mode: the kind of file, and for a plain one whether its owner may execute it. */
 function canonicalMode(octal: string): TreeEntry['mode'] | undefined {

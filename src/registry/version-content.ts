@@ -214,8 +214,8 @@ async function* publishedFiles(
 }
 
 /** Gathers the module zip in `zip`, entries in the order of the files; gives its validator and its hash. */
-async function zipModule(
-  { module, version }: VersionAt,
+export async function zipModule(
+  { module, version }: Pick<VersionAt, 'module' | 'version'>,
   files: AsyncIterable<readonly ModuleFile[]>,
   zip: Gatherer,
   signal: AbortSignal,

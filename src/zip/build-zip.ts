@@ -81,8 +81,8 @@ const firstBytes = 256 * 1024;
 class Directory {
   entries = 0;
   #buffer = Buffer.allocUnsafeSlow(firstBytes);
+  #numbers = new DataView(this.#buffer.buffer);
   #size = 0;
-  #local = Buffer.allocUnsafeSlow(0);
 
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#size);
@@ -90,29 +90,30 @@ class Directory {
 
   /** Gives the file's local header, which stands before its data, until the next call. */
   add({ name, content: { data, size, crc32 } }: DeflatedFile, offset: number): Buffer {
-    this.#makeRoom(headerBytes + 3 * name.length);
+    this.#makeRoom(2 * (headerBytes + 3 * name.length));
     const at = this.#size;
-    const header = this.#buffer;
-    const nameBytes = header.write(name, at + headerBytes);
-    emptyHeader.copy(header, at);
-    header.writeUInt32LE(crc32, at + 16);
-    header.writeUInt32LE(sliceBytes(data), at + 20);
-    header.writeUInt32LE(size, at + 24);
-    header.writeUInt16LE(nameBytes, at + 28);
-    header.writeUInt32LE(offset, at + 42);
+    const nameBytes = this.#buffer.write(name, at + headerBytes);
+    this.#buffer.set(emptyHeader, at);
+    this.#numbers.setUint32(at + 16, crc32, true);
+    this.#numbers.setUint32(at + 20, sliceBytes(data), true);
+    this.#numbers.setUint32(at + 24, size, true);
+    this.#numbers.setUint16(at + 28, nameBytes, true);
+    this.#numbers.setUint32(at + 42, offset, true);
     this.#size += headerBytes + nameBytes;
     this.entries += 1;
-    return this.#localHeader(header.subarray(at, this.#size));
+    return this.#localHeader(at);
   }
 
-  /** 4.3.7: says what the directory's header says from "version needed" to "extra field length", and the name. */
-  #localHeader(header: Buffer): Buffer {
-    const bytes = header.byteLength - headerBytes + localHeaderBytes;
-    if (bytes > this.#local.byteLength) this.#local = Buffer.allocUnsafeSlow(2 * bytes);
-    this.#local.writeUInt32LE(0x04034b50);
-    header.copy(this.#local, 4, 6, 32);
-    header.copy(this.#local, localHeaderBytes, headerBytes);
-    return this.#local.subarray(0, bytes);
+  /**
+   * 4.3.7: says what the directory's last header, at `at`, says from "version needed" to "extra field length", and the name. It is made where the next
+   * header will be.
+   */
+  #localHeader(at: number): Buffer {
+    const local = this.#size;
+    this.#numbers.setUint32(local, 0x04034b50, true);
+    this.#buffer.copyWithin(local + 4, at + 6, at + 32);
+    this.#buffer.copyWithin(local + localHeaderBytes, at + headerBytes, local);
+    return this.#buffer.subarray(local, local + localHeaderBytes + local - at - headerBytes);
   }
 
   #makeRoom(bytes: number): void {
@@ -120,6 +121,7 @@ class Directory {
     const larger = Buffer.allocUnsafeSlow(2 * (this.#buffer.byteLength + bytes));
     this.bytes.copy(larger);
     this.#buffer = larger;
+    this.#numbers = new DataView(larger.buffer);
   }
 }
 

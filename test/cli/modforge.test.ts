@@ -9,13 +9,14 @@ import { after, before, describe, it } from 'node:test';
 
 const root = join(import.meta.dirname, '../..');
 
-function start(args: string[], env: Record<string, string> = {}) {
-  const command = ['--import', './scripts/typescript.mjs', 'src/cli/modforge.ts', ...args];
+function start(args: string[], env: Record<string, string> = {}, imports: string[] = []) {
+  const imported = ['./scripts/typescript.mjs', ...imports].flatMap(module => ['--import', module]);
+  const command = [...imported, 'src/cli/modforge.ts', ...args];
   return spawn(process.execPath, command, { cwd: root, env: { PATH: process.env.PATH, ...env } });
 }
 
-async function run(args: string[], env?: Record<string, string>) {
-  const child = start(args, env);
+async function run(...args: Parameters<typeof start>) {
+  const child = start(...args);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { stdout, stderr, code };
 }
@@ -69,6 +70,14 @@ describe('modforge', () => {
     const { stderr, code } = await run([], { MODFORGE_DATA: join(file, 'data'), PORT: '0' });
     assert.equal(code, 1);
     assert.match(stderr, /^modforge: cannot use the folder \S+: ENOTDIR.*\n$/);
+  });
+
+  it('does not go on where what was put in does not come back', async () => {
+    const env = { PORT: '0', MODFORGE_FORGE: 'memory' };
+    const { stdout, code } = await run([], env, ['./test/support/break-hashes.ts']);
+    assert.equal(code, 1);
+    assert.match(stdout, /"msg":"the self-test failed/);
+    assert.match(stdout, /was put in as h1:\S+ came back as h1:/);
   });
 
   it('starts with a file of variables, prints what to paste next, and stops when told', async () => {

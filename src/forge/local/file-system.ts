@@ -89,13 +89,23 @@ const batchBytes = 1024 * 1024;
 
 type Pieces<T> = Iterator<Uint8Array, T> | AsyncIterator<Uint8Array, T>;
 
-/** Writes all that `pieces` yields to a new file, syncs it, and gives what `pieces` returns; throws EEXIST where there is one. */
-export async function writeNewFile<T>(fs: FileSystem, path: string, pieces: Pieces<T>): Promise<T> {
+/**
+ * Writes all that `pieces` yields to a new file and syncs it; `meanwhile` gets what `pieces` returns, to make use of the time that the disk takes.
+ * Throws EEXIST where there is such a file.
+ */
+export async function writeNewFile<T>(
+  fs: FileSystem,
+  path: string,
+  pieces: Pieces<T>,
+  meanwhile: (returned: T) => Promise<void> = async () => {},
+): Promise<void> {
   const handle = await fs.promises.open(path, 'wx');
   try {
     const returned = await writePieces(handle, pieces);
-    await handle.datasync();
-    return returned;
+    const syncing = handle.datasync();
+    syncing.catch(() => {});
+    await meanwhile(returned);
+    await syncing;
   } finally {
     await handle.close();
   }

@@ -3,7 +3,7 @@
  * fails may remove its pack. Until the refs are set a `.keep` file, there before the index is, holds `git gc` and `git repack` off.
  */
 import { randomBytes } from 'node:crypto';
-import { encodePackIndex, writePack } from '../../git/pack.ts';
+import { encodePackIndex, type PackSummary, writePack } from '../../git/pack.ts';
 import type { PackedObject } from '../../git/packed-object.ts';
 import { type FileSystem, ifThere, makeDirectory, namesIn, syncDirectory, writeNewFile } from './file-system.ts';
 
@@ -37,9 +37,11 @@ export async function storePack(
   };
   const discard = () => remove(`${path}.idx`, `${path}.pack`, `${path}.keep`, temporaryIndex, temporaryPack);
   try {
-    const summary = await writeNewFile(fs, temporaryPack, writePack(objects));
-    await writeNewFile(fs, temporaryIndex, [encodePackIndex(summary)].values());
-    await writeNewFile(fs, `${path}.keep`, [Buffer.from(keepNote)].values());
+    const write = (path: string, content: Buffer) => writeNewFile(fs, path, [content].values());
+    await write(`${path}.keep`, Buffer.from(keepNote));
+    await writeNewFile<PackSummary>(fs, temporaryPack, writePack(objects), summary =>
+      write(temporaryIndex, encodePackIndex(summary)),
+    );
     await fs.promises.chmod(temporaryPack, 0o444);
     await fs.promises.chmod(temporaryIndex, 0o444);
     await fs.promises.rename(temporaryPack, `${path}.pack`);

@@ -1,0 +1,74 @@
+/**
+ * A made-up module goes the way of an upload once, and comes back as a zip, all in memory. A platform that hashes or inflates wrongly is found before
+ * it meets anybody's module. And whoever publishes or reads first finds the threads running and the code compiled, which takes
+ * longer than what is done with a thousand files.
+ */
+import { TreeBuilder } from '../git/build-tree.ts';
+import { encodeCommit } from '../git/commit.ts';
+import { type DeflatedBlob, deflateBlob } from '../git/deflated-blob.ts';
+import { emptyTree } from '../git/object-id.ts';
+import { writePack } from '../git/pack.ts';
+import { packObject } from '../git/packed-object.ts';
+import { readPackOnThread } from '../git/read-pack-on-thread.ts';
+import { filesOf } from '../git/walk-pack.ts';
+import { parseModulePath } from '../gomod/module-path.ts';
+import { parseVersion } from '../gomod/version.ts';
+import { Gatherer } from '../spool/gatherer.ts';
+import { SliceStore } from '../spool/slice-store.ts';
+import { buildZip } from '../zip/build-zip.ts';
+import { readUpload } from './read-upload.ts';
+import { zipModule } from './version-content.ts';
+import { publisher } from './version-record.ts';
+
+const module = parseModulePath('example.com/self-test');
+const version = parseVersion('v1.0.0');
+
+/** Enough that threads have something to do. */
+const fileCount = 300;
+const lineCount = 250;
+
+const maxBytes = 2 ** 24;
+
+/** Throws where what comes back is not what was put in. */
+export async function selfTest(signal: AbortSignal): Promise<void> {
+  const upload = await readUpload(await makeZip(signal), undefined, signal);
+  const builder = new TreeBuilder();
+  for (const { path, id } of upload.files) builder.add({ path, mode: '100644', id });
+  const trees = [...builder.trees()];
+  const person = publisher('', undefined, 0);
+  const tree = trees.at(-1)?.id ?? emptyTree;
+  const content = { tree, parents: [], author: person, committer: person, message: '' };
+  const commit = packObject('commit', encodeCommit(content));
+
+  await using blobs = new SliceStore(maxBytes);
+  const source = writePack([...upload.blobs, ...trees, commit]);
+  const pack = await readPackOnThread(source, { maxBytes, blobs, signal });
+  await using zip = new Gatherer(maxBytes);
+  const read = filesOf(pack, { id: commit.id, ...content }, signal);
+  const { h1 } = await zipModule({ module, version }, moduleFiles(read), zip, signal);
+  if (h1 !== upload.zipHash) throw new Error(`a module that was put in as ${upload.zipHash} came back as ${h1}`);
+}
+
+async function makeZip(signal: AbortSignal): Promise<Buffer> {
+  async function* files() {
+    for (let i = 0; i < fileCount; i++) {
+      const name = `${module}@${version}/${i % 10}/folder${i % 30}/file${i}.go`;
+      yield [{ name, content: await deflateBlob(Buffer.from(makeText(i))) }];
+    }
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of buildZip(files(), signal)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** As regular and as irregular as source is. */
+const makeText = (file: number): string =>
+  Array.from({ length: lineCount }, (_, line) => `\tvalue${(file * 7919 + line * 104_729) % 65_521} := ${line}\n`).join(
+    '',
+  );
+
+async function* moduleFiles(
+  files: ReturnType<typeof filesOf>,
+): AsyncGenerator<{ path: string; content: DeflatedBlob }[], void> {
+  for await (const batch of files) yield batch.map(({ path, blob }) => ({ path, content: blob }));
+}
