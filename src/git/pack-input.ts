@@ -10,18 +10,19 @@ const maxWindowBytes = 1024 * 1024;
  * is its own window.
  */
 export class PackInput implements AsyncDisposable {
-  /** What is there and not taken yet. */
+  /** What is there; all before `at` was taken. */
   bytes: Buffer = Buffer.alloc(0);
-  /** How many bytes were taken. */
-  offset = 0;
+  at = 0;
+  /** Of the pack, where `bytes` begin. */
+  #offset = 0;
   /** Whether nothing more comes. */
   isComplete = false;
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #maxBytes: number;
   readonly #hash = createHash('sha1');
   #window: Buffer = Buffer.alloc(0);
-  /** What was taken and is not hashed yet, and `bytes` behind it. */
-  #unhashed: Buffer = Buffer.alloc(0);
+  /** How much of what was taken is hashed. */
+  #hashed = 0;
   #received = 0;
   /** What came and had no room in the window. */
   #rest: Uint8Array = Buffer.alloc(0);
@@ -31,18 +32,27 @@ export class PackInput implements AsyncDisposable {
     this.#source = Buffer.isBuffer(source) ? nothing() : source[Symbol.asyncIterator]();
     if (!Buffer.isBuffer(source)) return;
     this.#count(source);
-    this.#unhashed = source;
     this.bytes = source;
     this.isComplete = true;
   }
 
+  /** How many bytes of the pack were taken. */
+  get offset(): number {
+    return this.#offset + this.at;
+  }
+
+  /** How many bytes are there and not taken yet. */
+  get available(): number {
+    return this.bytes.byteLength - this.at;
+  }
+
   /** Waits until `size` bytes are there, or the end. Slices of what was there before are of no use afterwards. */
   async fill(size: number): Promise<void> {
-    if (this.isComplete || this.bytes.byteLength >= size) return;
+    if (this.isComplete || this.available >= size) return;
     this.#hashTaken();
-    const room = Math.max(size, this.bytes.byteLength * 2, clamp(this.#received, minWindowBytes, maxWindowBytes));
+    const room = Math.max(size, this.available * 2, clamp(this.#received, minWindowBytes, maxWindowBytes));
     const window = room > this.#window.byteLength ? Buffer.allocUnsafeSlow(room) : this.#window;
-    let filled = this.bytes.copy(window);
+    let filled = this.bytes.copy(window, 0, this.at);
     while (filled < window.byteLength && !this.isComplete) {
       if (this.#rest.byteLength === 0) await this.#receive();
       window.set(this.#rest.subarray(0, window.byteLength - filled), filled);
@@ -50,16 +60,17 @@ export class PackInput implements AsyncDisposable {
       this.#rest = this.#rest.subarray(taken);
       filled += taken;
     }
+    this.#offset += this.at;
     this.#window = window;
     this.bytes = window.subarray(0, filled);
-    this.#unhashed = this.bytes;
+    this.at = 0;
+    this.#hashed = 0;
   }
 
-  /** The next bytes, as a slice. */
+  /** The next bytes, as a slice; fewer where there are not so many. */
   take(size: number): Buffer {
-    const taken = this.bytes.subarray(0, size);
-    this.bytes = this.bytes.subarray(size);
-    this.offset += size;
+    const taken = this.bytes.subarray(this.at, this.at + size);
+    this.at += taken.byteLength;
     return taken;
   }
 
@@ -86,7 +97,8 @@ export class PackInput implements AsyncDisposable {
   }
 
   #hashTaken(): void {
-    this.#hash.update(this.#unhashed.subarray(0, this.#unhashed.byteLength - this.bytes.byteLength));
+    this.#hash.update(this.bytes.subarray(this.#hashed, this.at));
+    this.#hashed = this.at;
   }
 }
 

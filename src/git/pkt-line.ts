@@ -40,27 +40,47 @@ export const delimiterPacket: Buffer = Buffer.from('0001');
 /** Reads lines to the end of the stream; throws ProtocolError where it ends within one, EmptyAnswer where it ends before the first. */
 export async function* readPackets(stream: AsyncIterable<Uint8Array>): Packets {
   const specials = ['flush', 'delimiter', 'end'] as const;
-  let rest: Buffer = Buffer.alloc(0);
   let isEmpty = true;
+  /** What is left of a piece: less than says how long a line is. */
+  let rest: Buffer = Buffer.alloc(0);
+  /** A line of which more is to come: long ones mostly end in the next piece, and are copied once. */
+  let line: Buffer | undefined;
+  let filled = 0;
   for await (const piece of stream) {
     isEmpty &&= piece.byteLength === 0;
-    rest =
-      rest.byteLength === 0
-        ? Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)
-        : Buffer.concat([rest, piece]);
-    while (rest.byteLength >= 4) {
-      const head = rest.toString('latin1', 0, 4);
+    const received = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+    const bytes = rest.byteLength === 0 ? received : Buffer.concat([rest, received]);
+    let at = 0;
+    if (line !== undefined) {
+      at = bytes.copy(line, filled);
+      filled += at;
+      if (filled < line.byteLength) continue;
+      yield { kind: 'line', bytes: line.subarray(headBytes) };
+      line = undefined;
+    }
+    while (bytes.byteLength - at >= headBytes) {
+      const head = bytes.toString('latin1', at, at + headBytes);
       const length = Number.parseInt(head, 16);
       const special = specials[length];
       if (!/^[0-9a-f]{4}$/i.test(head) || length === 3) throw new ProtocolError('the answer is not in the form of git');
-      if (special === undefined && rest.byteLength < length) break;
-      yield special === undefined ? { kind: 'line', bytes: rest.subarray(4, length) } : { kind: special };
-      rest = rest.subarray(special === undefined ? length : 4);
+      const end = at + (special === undefined ? length : headBytes);
+      if (end > bytes.byteLength) {
+        line = Buffer.allocUnsafe(length);
+        filled = bytes.copy(line, 0, at);
+        at = bytes.byteLength;
+        break;
+      }
+      yield special === undefined ? { kind: 'line', bytes: bytes.subarray(at + headBytes, end) } : { kind: special };
+      at = end;
     }
+    rest = bytes.subarray(at);
   }
   if (isEmpty) throw new EmptyAnswer('the answer is empty');
-  if (rest.byteLength > 0) throw cutOff();
+  if (rest.byteLength > 0 || line !== undefined) throw cutOff();
 }
+
+/** A line's length in hexadecimal, these four included. */
+const headBytes = 4;
 
 /** The text of the next line, without its line feed, or the name of a special one. Throws ProtocolError at the stream's end, RemoteFault for an `ERR` line. */
 export async function nextLine(packets: Packets): Promise<{ kind: Packet['kind']; text: string }> {

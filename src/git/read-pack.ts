@@ -140,21 +140,22 @@ class PackReader {
     const input = this.#input;
     await this.#breathe();
     await input.fill(maxHeadBytes);
-    const header = input.take(Math.min(12, input.bytes.byteLength));
+    const header = input.take(12);
     if (header.toString('latin1', 0, 8) !== 'PACK\0\0\0\x02' || header.byteLength < 12) {
       throw new CorruptPack('not a pack of version 2');
     }
     const count = header.readUInt32BE(8);
     for (let i = 0; i < count; i += 1) {
       if (i % 8 === 0) await this.#breathe();
-      if (input.bytes.byteLength < maxHeadBytes) await input.fill(maxHeadBytes);
+      if (input.available < maxHeadBytes) await input.fill(maxHeadBytes);
       const reading = this.#readEntry();
       if (reading !== undefined) await reading;
     }
     await this.#identify(this.#batch, 0);
     await input.fill(trailerBytes + 1);
-    if (input.bytes.byteLength !== trailerBytes) throw new CorruptPack('the pack does not end behind its last object');
-    if (!input.checksum().equals(input.bytes)) throw new CorruptPack("the pack's checksum is not that of its content");
+    if (input.available !== trailerBytes) throw new CorruptPack('the pack does not end behind its last object');
+    if (!input.checksum().equals(input.bytes.subarray(input.at)))
+      throw new CorruptPack("the pack's checksum is not that of its content");
   }
 
   /** Builds every delta that waits, each after its base, and asks for the bases that a thin pack leaves out. */
@@ -180,37 +181,37 @@ class PackReader {
 
   /** Reads the entry that comes next; there is something to wait for only now and then, and waiting takes its time. */
   #readEntry(): Promise<void> | undefined {
-    const { bytes } = this.#input;
-    const { type, size, end } = damageOf(() => readEntryHeader(bytes, 0));
+    const { bytes, at } = this.#input;
+    const { type, size, end } = damageOf(() => readEntryHeader(bytes, at));
     const kind = kindOfPackEntry(type << 4);
     this.#limit(size);
     if (kind === undefined) return this.#readDelta(type, size, end);
-    const zlib = bytes.subarray(end);
     if (size >= largeBytes) return this.#readLarge(kind, size, end);
-    const found = tryInflate(zlib, size);
+    const found = tryInflate(bytes, end, size);
     return found === 'cut off' ? this.#readWithMore() : this.#takeWhole(kind, end, found);
   }
 
   /** Reads the entry when more of it is there. */
   async #readWithMore(): Promise<void> {
     if (this.#input.isComplete) throw cutOff();
-    await this.#input.fill(this.#input.bytes.byteLength + 1);
+    await this.#input.fill(this.#input.available + 1);
     this.#options.signal.throwIfAborted();
     await this.#readEntry();
   }
 
-  async #readLarge(kind: ObjectKind, size: number, head: number): Promise<void> {
-    const found = await tryInflateAside(this.#input.bytes.subarray(head), size);
-    await (found === 'cut off' ? this.#readWithMore() : this.#takeWhole(kind, head, found));
+  async #readLarge(kind: ObjectKind, size: number, headEnd: number): Promise<void> {
+    const found = await tryInflateAside(this.#input.bytes, headEnd, size);
+    await (found === 'cut off' ? this.#readWithMore() : this.#takeWhole(kind, headEnd, found));
   }
 
   /** Takes an object in that came whole; what was inflated is read before anything is waited for. */
-  #takeWhole(kind: ObjectKind, head: number, { inflated, consumed }: Consumed): Promise<void> | undefined {
-    const { offset } = this.#input;
+  #takeWhole(kind: ObjectKind, headEnd: number, { inflated, consumed }: Consumed): Promise<void> | undefined {
+    const input = this.#input;
+    const { offset } = input;
     const size = inflated.content.byteLength;
     this.#contentBytes += size;
-    this.#input.take(head);
-    const taken = this.#input.take(consumed);
+    input.at = headEnd;
+    const taken = input.take(consumed);
     const { blobs } = this.#options;
     if (kind === 'blob' && blobs !== undefined) return this.#keepBlob(offset, inflated, deflateOf(taken), blobs);
     // Copies: what was given is of no use for long.
@@ -224,14 +225,13 @@ class PackReader {
   async #readDelta(type: number, size: number, headEnd: number): Promise<void> {
     const { bytes, offset } = this.#input;
     const { base: baseName, end } = damageOf(() => readBase(bytes, type, offset, headEnd));
-    const zlib = bytes.subarray(end);
-    const found = size < largeBytes ? tryInflate(zlib, size) : await tryInflateAside(zlib, size);
+    const found = size < largeBytes ? tryInflate(bytes, end, size) : await tryInflateAside(bytes, end, size);
     if (found === 'cut off') return await this.#readWithMore();
     const { content } = found.inflated;
     const { resultSize } = damageOf(() => parseDeltaSizes(content));
     this.#limit(size + resultSize);
     this.#contentBytes += size + resultSize;
-    this.#input.take(end);
+    this.#input.at = end;
     const delta = { offset, zlib: Buffer.from(this.#input.take(found.consumed)), size, base: baseName };
     const base = this.#known.get(baseName);
     const baseContent = base && this.#recentContent(base.source);
@@ -471,7 +471,7 @@ export function inflateExactly(stream: Buffer, size: number): { content: Buffer;
 
 /** The same, to be used at once. */
 function inflateWhole(stream: Buffer, size: number): Consumed {
-  const found = tryInflate(stream, size);
+  const found = tryInflate(stream, 0, size);
   if (found === 'cut off') throw cutOff();
   return found;
 }
@@ -484,22 +484,28 @@ interface Consumed {
 
 const inflater = lazyInflater({ maxBytes: largeBytes, keptBytes: recentContentBytes });
 
-const tryInflate = (zlib: Buffer, size: number): Consumed | 'cut off' =>
-  checkZlib(zlib, size, inflater().inflate(zlib.subarray(zlibHeadBytes), size));
+/** Inflates the zlib stream that begins at `start`. */
+const tryInflate = (bytes: Buffer, start: number, size: number): Consumed | 'cut off' =>
+  checkZlib(bytes, start, size, inflater().inflate(bytes.subarray(start + zlibHeadBytes), size));
 
 /** The same, in another thread. */
-const tryInflateAside = async (zlib: Buffer, size: number): Promise<Consumed | 'cut off'> =>
-  checkZlib(zlib, size, await inflateAside(zlib.subarray(zlibHeadBytes), size));
+const tryInflateAside = async (bytes: Buffer, start: number, size: number): Promise<Consumed | 'cut off'> =>
+  checkZlib(bytes, start, size, await inflateAside(bytes.subarray(start + zlibHeadBytes), size));
 
 /** RFC 1950: two bytes before the deflate stream, and a checksum behind it. */
 const zlibHeadBytes = 2;
 const zlibTailBytes = 4;
 
 /** What inflating the stream within gave, if the zlib stream is there whole and sound. */
-function checkZlib(zlib: Buffer, size: number, inflated: Inflated | InflateFault): Consumed | 'cut off' {
-  if (zlib.byteLength < zlibHeadBytes) return 'cut off';
+function checkZlib(
+  bytes: Buffer,
+  start: number,
+  size: number,
+  inflated: Inflated | InflateFault,
+): Consumed | 'cut off' {
+  if (start + zlibHeadBytes > bytes.byteLength) return 'cut off';
   // The method is deflate, its window as large as it may be at most, no preset dictionary is needed, and it is a multiple of 31.
-  const head = zlib.readUInt16BE(0);
+  const head = bytes.readUInt16BE(start);
   if ((head & 0x8f20) !== 0x0800 || head % 31 !== 0)
     throw new CorruptPack('the pack has an object that cannot be inflated');
   if (inflated === 'cut off') return inflated;
@@ -508,7 +514,7 @@ function checkZlib(zlib: Buffer, size: number, inflated: Inflated | InflateFault
     throw new CorruptPack('the pack has an object of another size than it says');
   }
   const consumed = zlibHeadBytes + inflated.taken + zlibTailBytes;
-  return consumed > zlib.byteLength ? 'cut off' : { inflated, consumed };
+  return start + consumed > bytes.byteLength ? 'cut off' : { inflated, consumed };
 }
 
 const cutOff = (): CorruptPack => new CorruptPack('the pack ends within an object');
