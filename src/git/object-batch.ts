@@ -41,9 +41,15 @@ export class ObjectBatchWriter {
     this.#ids.push(id);
     this.#numbers.push(objectKinds.indexOf(kind), size);
     if (blob === undefined) this.#numbers.push(0, noBulk, 0, 0);
-    else this.#numbers.push(blob.crc32, this.#bulkOf(blob.data.bulk), blob.data.start, blob.data.end);
+    else this.#numbers.push(blob.crc32, this.#numberOf(blob.data.bulk), blob.data.start, blob.data.end);
     this.#pieces.push(piece);
     this.byteLength += piece.byteLength;
+  }
+
+  #numberOf(bulk: Bulk): number {
+    const number = this.#bulkOf(bulk);
+    if (number < 0) throw new TypeError('a blob is kept in no bulk that is known');
+    return number;
   }
 
   /** All that was added since the last call. */

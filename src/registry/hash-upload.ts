@@ -4,6 +4,7 @@ import { InvalidZip } from '../zip/errors.ts';
 import { type CompressedFile, isHeld } from '../zip/inflate-entry.ts';
 import { type FileHashes, hashFile } from './hash-file.ts';
 import { type BatchedHashes, hashOnThread } from './hash-threads.ts';
+import { Limiter } from './limiter.ts';
 
 export interface HashedFile<File extends CompressedFile> {
   readonly file: File;
@@ -21,37 +22,55 @@ export interface FilesToHash<File extends CompressedFile> {
 }
 
 /** Bytes of an archive. Below, handing the work to other threads takes longer than the work. */
-const minBytesForThreads = 512 * 1024;
+export const minBytesForThreads = 512 * 1024;
 
-/** So many batches are under way at once that no thread is idle while an answer is looked at. */
+/** So many batches of an upload are under way at once that no thread is idle while an answer is looked at. */
 const maxUnderWay = 6;
 
-/**
- * Hashes files in their order, and gives them in batches; threads begin at once. Who iterates is done with one batch before asking for the
- * next, since either may write behind the archive. Throws SpoolFault.
- */
-export function hashUpload<File extends CompressedFile>(
-  upload: FilesToHash<File>,
-): AsyncGenerator<HashedFile<File>[], void> {
+/** And so many of all uploads: threads have a copy of each. */
+const batchesOnThreads = new Limiter(maxUnderWay + 2);
+
+export interface Hashing<File extends CompressedFile> extends AsyncDisposable {
+  /**
+   * The files in their order. Who iterates is done with one batch before asking for the next, since either may write behind the archive.
+   * Throws SpoolFault.
+   */
+  readonly batches: AsyncIterable<readonly HashedFile<File>[]>;
+}
+
+/** Hashes files; threads begin at once. Disposing waits for what is under way, so that who is refused early does not leave work behind. */
+export function hashUpload<File extends CompressedFile>(upload: FilesToHash<File>): Hashing<File> {
   const { archive, files, signal } = upload;
   const batches = batchesOf(files);
-  const underWay: (() => Promise<HashedFile<File>[]>)[] = [];
+  const underWay: BegunBatch<File>[] = [];
   const begin = () => {
     const { value: batch } = batches.next();
     if (batch === undefined) return;
     const isForThreads = archive.byteLength >= minBytesForThreads && batch.files.every(isHeld);
-    underWay.push(isForThreads ? beginOnThread(batch, upload) : () => hashHere(batch.files, upload));
+    underWay.push(isForThreads ? beginOnThread(batch, upload) : { finish: () => hashHere(batch.files, upload) });
   };
   for (let i = 0; i < maxUnderWay; i++) begin();
   async function* finish() {
     for (let next = underWay.shift(); next !== undefined; next = underWay.shift()) {
       signal.throwIfAborted();
-      const hashed = await next();
+      const hashed = await next.finish();
       begin();
       yield hashed;
     }
   }
-  return finish();
+  return {
+    batches: finish(),
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled(underWay.map(({ hashing }) => hashing));
+    },
+  };
+}
+
+interface BegunBatch<File extends CompressedFile> {
+  /** What a thread does for it, if one does. */
+  readonly hashing?: Promise<unknown>;
+  /** To be called when it is the batch's turn. */
+  finish(): Promise<HashedFile<File>[]>;
 }
 
 async function hashHere<File extends CompressedFile>(
@@ -70,11 +89,10 @@ async function hashHere<File extends CompressedFile>(
   return hashed;
 }
 
-/** Gives what is to be called for the hashes when it is the batch's turn. */
 function beginOnThread<File extends CompressedFile>(
   { files, span }: Neighbours<File>,
-  { isContentWanted }: FilesToHash<File>,
-): () => Promise<HashedFile<File>[]> {
+  { isContentWanted, signal }: FilesToHash<File>,
+): BegunBatch<File> {
   const hash = async () => {
     // A copy, since it is lost here once it is sent.
     const bytes = new Uint8Array(await readSlice(span));
@@ -85,10 +103,10 @@ function beginOnThread<File extends CompressedFile>(
     }));
     return await hashOnThread({ bytes, files: batched });
   };
-  const hashing = hash();
+  const hashing = batchesOnThreads.run(hash, signal);
   // Nobody may come to wait for it.
   hashing.catch(() => {});
-  return async () => {
+  const finish = async () => {
     const found = await hashing;
     const hashed: HashedFile<File>[] = [];
     for (const [i, file] of files.entries()) {
@@ -97,10 +115,12 @@ function beginOnThread<File extends CompressedFile>(
     }
     return hashed;
   };
+  return { hashing, finish };
 }
 
-/** Bytes of an archive that are sent at once. */
+/** Bytes of an archive that are sent at once, and of the contents in them; one file may have more. */
 const batchBytes = 256 * 1024;
+const batchContentBytes = 4 * 1024 * 1024;
 
 /** Files that are neighbours in the archive, and the bytes that they lie in. */
 interface Neighbours<File extends CompressedFile> {
@@ -111,12 +131,15 @@ interface Neighbours<File extends CompressedFile> {
 function* batchesOf<File extends CompressedFile>(files: readonly File[]): Generator<Neighbours<File>, void> {
   let batch: File[] = [];
   let span: Slice | undefined;
+  let contentBytes = 0;
   for (const file of files) {
     const { start, end } = file.data;
-    if (span && (start < span.end || end - span.start > batchBytes)) {
+    contentBytes += file.bytes;
+    if (span && (start < span.end || end - span.start > batchBytes || contentBytes > batchContentBytes)) {
       yield { files: batch, span };
       batch = [];
       span = undefined;
+      contentBytes = file.bytes;
     }
     batch.push(file);
     span = { ...file.data, start: span?.start ?? start };

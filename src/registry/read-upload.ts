@@ -54,7 +54,7 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
   const declaredBytes = uploaded.reduce((sum, { bytes }) => sum + bytes, 0);
   // Threads hash while names are looked at here; nothing of what will be refused for its size.
   const files = declaredBytes > maxZipBytes ? [] : uploaded;
-  const hashing = hashUpload({ archive: body, files, isContentWanted, signal });
+  await using hashing = hashUpload({ archive: body, files, isContentWanted, signal });
 
   const check = new ZipCheck(target);
   const problems: UploadProblem[] = [];
@@ -73,8 +73,10 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
   const blobs = new Map<ObjectId, PackedObject>();
   const hashed: { name: string; sha256: Uint8Array }[] = [];
   let uploadedGoMod: Buffer | undefined;
-  for await (const batch of hashing) {
+  for await (const batch of hashing.batches) {
     for (const { file, hashes } of batch) {
+      const turn = giveWay();
+      if (turn !== undefined) await turn;
       if (hashes instanceof InvalidZip) {
         problems.push(...hashes.problems);
         continue;

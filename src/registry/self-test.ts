@@ -1,7 +1,7 @@
 /**
- * A made-up module goes the way of an upload once, and comes back as a zip, all in memory. A platform that hashes or inflates wrongly is found before
- * it meets anybody's module. And whoever publishes or reads first finds the threads running and the code compiled, which takes
- * longer than what is done with a thousand files.
+ * A made-up module goes the way of an upload once, and comes back as a zip, all in memory. A platform that hashes or inflates wrongly is found out.
+ * And whoever publishes or reads first finds the threads running and the code compiled, which takes longer than what is done with a
+ * thousand files.
  */
 import { TreeBuilder } from '../git/build-tree.ts';
 import { encodeCommit } from '../git/commit.ts';
@@ -16,6 +16,7 @@ import { parseVersion } from '../gomod/version.ts';
 import { Gatherer } from '../spool/gatherer.ts';
 import { SliceStore } from '../spool/slice-store.ts';
 import { buildZip } from '../zip/build-zip.ts';
+import { minBytesForThreads } from './hash-upload.ts';
 import { readUpload } from './read-upload.ts';
 import { zipModule } from './version-content.ts';
 import { publisher } from './version-record.ts';
@@ -23,15 +24,16 @@ import { publisher } from './version-record.ts';
 const module = parseModulePath('example.com/self-test');
 const version = parseVersion('v1.0.0');
 
-/** Enough that threads have something to do. */
-const fileCount = 300;
+const fileCount = 400;
 const lineCount = 250;
 
 const maxBytes = 2 ** 24;
 
 /** Throws where what comes back is not what was put in. */
 export async function selfTest(signal: AbortSignal): Promise<void> {
-  const upload = await readUpload(await makeZip(signal), undefined, signal);
+  const uploaded = await makeZip(signal);
+  if (uploaded.byteLength < minBytesForThreads) throw new Error('the self-test is too small for threads');
+  const upload = await readUpload(uploaded, undefined, signal);
   const builder = new TreeBuilder();
   for (const { path, id } of upload.files) builder.add({ path, mode: '100644', id });
   const trees = [...builder.trees()];

@@ -20,6 +20,7 @@ export class Chunks {
       this.#full.push(piece);
       return;
     }
+    if (piece.byteLength === 0) return;
     if (this.#filled === 0) this.#chunk = Buffer.allocUnsafeSlow(chunkBytes);
     this.#chunk.set(piece, this.#filled);
     this.#filled += piece.byteLength;

@@ -31,7 +31,8 @@ const partBytes = 1024 * 1024;
 
 /**
  * Yields the zip of the files, which come in batches, in their order and in chunks. The same files make the same bytes: all are of the
- * first day that a zip can name. A file and the whole must be below 4 GiB, as every module is; throws RangeError otherwise, what `files`
+ * first day that a zip can name. A file and the whole must be below 4 GiB, as every module is, and a name of 65,535 bytes at
+ * most; throws RangeError otherwise, what `files`
  * throws, and SpoolFault.
  */
 export async function* buildZip(
@@ -93,6 +94,7 @@ class Directory {
     this.#makeRoom(2 * (headerBytes + 3 * name.length));
     const at = this.#size;
     const nameBytes = this.#buffer.write(name, at + headerBytes);
+    if (nameBytes > max16) throw new RangeError(`a zip has no room for a name of ${nameBytes} bytes`);
     this.#buffer.set(emptyHeader, at);
     this.#numbers.setUint32(at + 16, crc32, true);
     this.#numbers.setUint32(at + 20, sliceBytes(data), true);

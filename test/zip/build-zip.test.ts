@@ -64,6 +64,13 @@ describe('buildZip', () => {
     assert.equal(back.at(-1)?.bytes, 1_000_000);
   });
 
+  it('refuses a name that is too long for it', async () => {
+    const content = Buffer.from('x');
+    const longest = { name: 'ä'.repeat(0x7fff), content };
+    assert.deepEqual(await contentsOf(await build([longest])), [longest]);
+    await assert.rejects(build([{ name: 'ä'.repeat(0x8000), content }]), RangeError);
+  });
+
   it('stops when nobody waits any more', async () => {
     const gone = AbortSignal.abort(new Error('gone'));
     await assert.rejects(buffer(buildZip(deflated([{ name: 'a', content: Buffer.alloc(1) }]), gone)), /gone/);

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { after, describe, it } from 'node:test';
+import { hashObject } from '../../src/git/object-id.ts';
+import { startHashThreads } from '../../src/registry/hash-threads.ts';
+import { type HashedFile, hashUpload, minBytesForThreads } from '../../src/registry/hash-upload.ts';
+import { readUpload } from '../../src/registry/read-upload.ts';
+import { InvalidZip } from '../../src/zip/errors.ts';
+import { readZip, type ZipEntry } from '../../src/zip/read-zip.ts';
+import { type CraftedEntry, craftZip } from '../support/craft-zip.ts';
+import { moduleZip } from '../support/module-zip.ts';
+import { never } from '../support/never.ts';
+
+const megabyte = 2 ** 20;
+const noise = { name: 'noise', content: randomBytes(minBytesForThreads).toString('latin1') };
+
+async function begin(entries: readonly CraftedEntry[], signal = never) {
+  const archive = craftZip(entries);
+  const files = await readZip(archive, never);
+  return hashUpload({ archive, files, isContentWanted: ({ name }) => name === 'go.mod', signal });
+}
+
+async function batchesOf(entries: readonly CraftedEntry[]): Promise<(readonly HashedFile<ZipEntry>[])[]> {
+  await using hashing = await begin(entries);
+  const batches: (readonly HashedFile<ZipEntry>[])[] = [];
+  for await (const batch of hashing.batches) batches.push(batch);
+  return batches;
+}
+
+const waiting = (): number => startHashThreads().reduce((sum, thread) => sum + thread.waiting, 0);
+
+describe('hashing an upload', () => {
+  // Threads do not keep the process from ending.
+  const alive = setInterval(() => {}, 1_000);
+  after(() => clearInterval(alive));
+
+  for (const [where, more] of [
+    ['on this thread', []],
+    ['on others', [noise]],
+  ] as const) {
+    it(`gives files in their order, with what is wrong with them, ${where}`, async () => {
+      const entries = [
+        { name: 'a', content: 'package a\n'.repeat(1_000) },
+        { name: 'damaged', content: 'b'.repeat(50_000), crc32: 1 },
+        { name: 'stored', content: 'stored\n'.repeat(9), method: 0 },
+        { name: 'go.mod', content: 'module m\n' },
+        ...more,
+      ];
+      const hashed = (await batchesOf(entries)).flat();
+      assert.deepEqual(
+        hashed.map(({ file }) => file.name),
+        entries.map(({ name }) => name),
+      );
+      for (const [i, { file, hashes }] of hashed.entries()) {
+        const content = Buffer.from(entries[i]?.content ?? '');
+        if (file.name === 'damaged') {
+          assert.ok(hashes instanceof InvalidZip);
+          assert.deepEqual(
+            hashes.problems.map(({ code, file }) => [code, file]),
+            [['checksum', 'damaged']],
+          );
+          continue;
+        }
+        assert.ok(!(hashes instanceof InvalidZip), file.name);
+        assert.equal(hashes.id, hashObject('blob', content));
+        assert.deepEqual(Buffer.from(hashes.sha256), createHash('sha256').update(content).digest());
+        assert.deepEqual(hashes.content, file.name === 'go.mod' ? content : undefined);
+      }
+    });
+  }
+
+  it('takes few large contents at a time, however small they are compressed', async () => {
+    const zeros = Array.from({ length: 40 }, (_, i) => ({ name: `${i}`, content: '0'.repeat(megabyte) }));
+    const batches = await batchesOf([...zeros, noise]);
+    assert.equal(batches.flat().length, 41);
+    for (const batch of batches) assert.ok(batch.length <= 4, `${batch.length} MB at once`);
+  });
+
+  it('leaves no work behind when nobody wants it', async () => {
+    const zeros = Array.from({ length: 40 }, (_, i) => ({ name: `${i}`, content: '0'.repeat(megabyte) }));
+    {
+      await using _ = await begin([...zeros, noise]);
+      // What is sent is sent in a turn of its own.
+      await new Promise(resolve => setImmediate(resolve));
+      assert.ok(waiting() > 0);
+    }
+    assert.equal(waiting(), 0);
+  });
+
+  it('stops when told', async () => {
+    await using hashing = await begin([noise], AbortSignal.abort(new Error('as told')));
+    await assert.rejects(async () => {
+      for await (const _ of hashing.batches);
+    }, /as told/);
+  });
+
+  it('lets others have their turn between files that are looked through', async () => {
+    const modules = Array.from({ length: 8 }, (_, i): [string, string] => [
+      `${i}/.gitmodules`,
+      '[submodule "a"]\n\tpath = a\n'.repeat(30_000),
+    ]);
+    const zip = await moduleZip('example.com/lib', 'v1.0.0', Object.fromEntries(modules));
+    let turns = 0;
+    let isDone = false;
+    const count = () => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    count();
+    await readUpload(zip, undefined, never);
+    isDone = true;
+    assert.ok(turns >= modules.length, `${turns} turns`);
+  });
+});
