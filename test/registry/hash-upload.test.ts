@@ -112,8 +112,8 @@ describe('hashing an upload', () => {
     };
     look();
     await readUpload(zip, undefined, never);
-    look();
     clearImmediate(next);
+    longestTurn = Math.max(longestTurn, performance.now() - last);
     const whole = performance.now() - start;
     assert.ok(longestTurn < whole / 2, `a turn of ${longestTurn} ms of ${whole} ms`);
   });
