@@ -57,7 +57,7 @@ interface SeenRefs extends KnownRefs {
 const refPrefixes = ['refs/heads/', 'refs/tags/', 'refs/modforge/'];
 
 /** In the last part of the time for which refs are believed they are asked for anew, so that nobody waits where many read. */
-const renewalPart = 0.2;
+const renewalPart = 0.1;
 
 /** An owner whose repositories can't be listed is not asked again in this time. */
 const unlistableTtlMs = 60_000;
