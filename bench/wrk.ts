@@ -11,6 +11,8 @@ const connections = 32;
 /** What `wrk` gets out of a server with one address. Throws unless every request was answered, with 200. */
 export async function loadWithWrk(url: string, headers: readonly string[] = []): Promise<Throughput> {
   const options = ['--threads', '1', '--connections', String(connections), '--duration', `${seconds}s`];
+  // Of connections that take 10 MB at a time one may wait for long while the others are served.
+  options.push('--timeout', '10s');
   const report = await outputOf('wrk', [...options, ...headers.flatMap(header => ['--header', header]), url]);
   if (/Non-2xx|Socket errors/.test(report)) throw new Error(`wrk ${url}:\n${report}`);
   return {
