@@ -38,7 +38,7 @@ export interface Digested {
 }
 
 /** Hashes an object as git does, and for zips too. */
-export function digestObject(kind: ObjectKind, content: Buffer): Digested {
+function digestObject(kind: ObjectKind, content: Buffer): Digested {
   const digests = { size: content.byteLength, crc32: crc32(content), sha256: hash('sha256', content, 'buffer') };
   return { id: hashObject(kind, content), digests };
 }

@@ -89,6 +89,7 @@ async function answer({ bytes, sizes }: Question): Promise<Answer> {
   const sha256s = new Uint8Array(sizes.length * sha256Bytes);
   let at = 0;
   for (const size of sizes) {
+    // As digestObject does it, but for the copy behind a header: it is there already.
     const headerBytes = objectHeader('blob', size).length;
     const object = Buffer.from(bytes.buffer, at, headerBytes + size);
     const content = object.subarray(headerBytes);

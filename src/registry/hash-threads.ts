@@ -67,7 +67,7 @@ const role = 'the files of uploads';
 /** All uploads share the threads, which stay: to start one takes as long as to hash some megabytes. */
 const threads: (OrderedThread<Question, Answer> | undefined)[] = [undefined, undefined];
 
-/** Starts the threads that do not run yet; to be called when they will be of use soon. */
+/** The threads; those that do not run yet, or no longer, are started. */
 export function startHashThreads(): OrderedThread<Question, Answer>[] {
   return threads.map((running, i) => {
     const thread =

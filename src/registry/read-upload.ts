@@ -17,7 +17,6 @@ import { readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { maxParsedGoMod } from './dependency-go-mod.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
 import type { FileHashes } from './hash-file.ts';
-import { startHashThreads } from './hash-threads.ts';
 import { hashUpload } from './hash-upload.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
@@ -45,7 +44,6 @@ export interface UploadTarget {
  * Throws InvalidUpload with everything that is wrong with it at once.
  */
 export async function readUpload(body: Bulk, expected: UploadTarget | undefined, signal: AbortSignal): Promise<Upload> {
-  startHashThreads();
   const entries = await readEntries(body, signal);
   const target = readTarget(entries, expected);
   const pathOf = ({ name }: ZipEntry) => name.slice(target.module.length + target.version.length + '@/'.length);
