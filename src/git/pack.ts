@@ -10,21 +10,20 @@ import type { PackedObject } from './packed-object.ts';
 export interface PackEntry {
   readonly id: ObjectId;
   readonly offset: number;
-  readonly crc32: number;
-}
-
-/** What the index of a pack is made from. */
-export interface PackSummary {
-  readonly entries: readonly PackEntry[];
-  /** SHA-1 of all before the trailer, which is the trailer. */
-  readonly checksum: Buffer;
+  crc32: number;
 }
 
 /** Numbered from 1 in an entry's first byte; 6 and 7 are deltas. */
 export const objectKinds: readonly ObjectKind[] = ['commit', 'tree', 'blob', 'tag'];
 
-/** Yields the pack's bytes in chunks, and returns its summary. An id that comes twice is written once. Throws what reading kept bytes throws. */
-export async function* writePack(objects: readonly PackedObject[]): AsyncGenerator<Uint8Array, PackSummary, void> {
+/**
+ * Yields the pack's bytes in chunks, and returns the trailer, the SHA-1 of all before it. An id that comes twice is written once. `entries` gets what an index
+ * is made from. Throws what reading kept bytes throws.
+ */
+export async function* writePack(
+  objects: readonly PackedObject[],
+  entries?: PackEntries,
+): AsyncGenerator<Uint8Array, Buffer, void> {
   const unique = new Map(objects.map(object => [object.id, object]));
   const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
   header.writeUInt32BE(unique.size, 8);
@@ -32,44 +31,71 @@ export async function* writePack(objects: readonly PackedObject[]): AsyncGenerat
   const chunks = new Chunks();
   chunks.put(header);
   const hash = createHash('sha1');
-  const hashed = function* (full: readonly Uint8Array[]) {
+  const seen = function* (full: readonly Uint8Array[]) {
     for (const chunk of full) {
       hash.update(chunk);
+      entries?.read(chunk);
       yield chunk;
     }
   };
-  const entries: PackEntry[] = [];
   for (const { id, kind, size, zlib } of unique.values()) {
-    const offset = chunks.byteLength;
-    const entryHeader = encodeEntryHeader(kind, size);
-    chunks.put(entryHeader);
-    let crc = crc32(entryHeader);
+    entries?.begin(id, chunks.byteLength);
+    chunks.put(encodeEntryHeader(kind, size));
     for (const piece of zlib) {
       for (const part of piece instanceof Uint8Array ? [piece] : readParts(piece)) {
-        const bytes = part instanceof Promise ? await part : part;
-        crc = crc32(bytes, crc);
-        chunks.put(bytes);
-        if (chunks.hasFull) yield* hashed(chunks.takeFull());
+        chunks.put(part instanceof Promise ? await part : part);
+        if (chunks.hasFull) yield* seen(chunks.takeFull());
       }
     }
-    entries.push({ id, offset, crc32: crc });
   }
-  yield* hashed(chunks.takeRest());
+  yield* seen(chunks.takeRest());
   const checksum = hash.digest();
   yield checksum;
-  return { entries, checksum };
+  return checksum;
 }
 
-/** Four bits of the size beside the kind, then seven a byte, lowest first, the top bit saying that more follow. */
-function encodeEntryHeader(kind: ObjectKind, size: number): Buffer {
-  const bytes = [((objectKinds.indexOf(kind) + 1) << 4) | (size % 16)];
-  let rest = Math.floor(size / 16);
-  while (rest > 0) {
-    bytes.push((bytes.pop() ?? 0) | 0x80, rest % 128);
-    rest = Math.floor(rest / 128);
+/** The entries of a pack that is being written. */
+export class PackEntries {
+  readonly all: PackEntry[] = [];
+  #bytesRead = 0;
+  /** The first one whose end was not read. */
+  #next = 0;
+
+  begin(id: ObjectId, offset: number): void {
+    this.all.push({ id, offset, crc32: 0 });
   }
-  return Buffer.from(bytes);
+
+  /** Takes the pack's next bytes, which belong to entries that have begun. An entry of many pieces takes one call here, or two. */
+  read(chunk: Uint8Array): void {
+    const start = this.#bytesRead;
+    const end = start + chunk.byteLength;
+    this.#bytesRead = end;
+    for (;;) {
+      const entry = this.all[this.#next];
+      if (entry === undefined || entry.offset >= end) return;
+      const entryEnd = this.all[this.#next + 1]?.offset ?? Number.POSITIVE_INFINITY;
+      const part = chunk.subarray(Math.max(entry.offset - start, 0), Math.min(entryEnd, end) - start);
+      entry.crc32 = crc32(part, entry.crc32);
+      if (entryEnd > end) return;
+      this.#next += 1;
+    }
+  }
 }
+
+/** Four bits of the size beside the kind, then seven a byte, lowest first, the top bit saying that more follow. It stays until the next call. */
+function encodeEntryHeader(kind: ObjectKind, size: number): Buffer {
+  let byte = ((objectKinds.indexOf(kind) + 1) << 4) | (size % 16);
+  let bytes = 0;
+  for (let rest = Math.floor(size / 16); rest > 0; rest = Math.floor(rest / 128)) {
+    entryHeader[bytes++] = byte | 0x80;
+    byte = rest % 128;
+  }
+  entryHeader[bytes++] = byte;
+  return entryHeader.subarray(0, bytes);
+}
+
+/** Room for a size of 53 bits. */
+const entryHeader = Buffer.alloc(8);
 
 /** The kind of the entry that begins with `byte`; undefined for a delta, whose kind is that of its base. */
 export function kindOfPackEntry(byte: number): ObjectKind | undefined {
@@ -80,8 +106,8 @@ const indexMagic = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);
 const fanoutEnd = indexMagic.byteLength + 256 * 4;
 const firstLargeOffset = 2 ** 31;
 
-/** The index of a pack, version 2. */
-export function encodePackIndex({ entries, checksum }: PackSummary): Buffer {
+/** The index of a pack with these entries and this trailer, version 2. */
+export function encodePackIndex(entries: readonly PackEntry[], checksum: Buffer): Buffer {
   const sorted = entries.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const large = sorted.filter(entry => entry.offset >= firstLargeOffset).map(entry => entry.offset);
   const index = Buffer.alloc(fanoutEnd + sorted.length * 28 + large.length * 8 + 40);

@@ -12,10 +12,8 @@ export interface HashedFile<File extends CompressedFile> {
   readonly hashes: FileHashes | InvalidZip;
 }
 
-export interface FilesToHash<File extends CompressedFile> {
+export interface UploadToHash<File extends CompressedFile> {
   readonly archive: Bulk;
-  /** Of the archive. */
-  readonly files: readonly File[];
   /** Whether the content is to come with the hashes. */
   readonly isContentWanted: (file: File) => boolean;
   readonly signal: AbortSignal;
@@ -24,42 +22,56 @@ export interface FilesToHash<File extends CompressedFile> {
 /** Bytes of an archive. Below, handing the work to other threads takes longer than the work. */
 export const minBytesForThreads = 512 * 1024;
 
-/** So many batches of an upload are under way at once that no thread is idle while an answer is looked at. */
-const maxUnderWay = 6;
+/** So many batches of an upload are begun before the first is asked for, of so many bytes of contents. */
+const maxUnderWay = 12;
+const maxContentBytesUnderWay = 24 * 1024 * 1024;
 
-/** And so many of all uploads: threads have a copy of each. */
-const batchesOnThreads = new Limiter(maxUnderWay + 2);
+/** And so many of all uploads are on threads, which have a copy of each: enough that none is idle while an answer is looked at. */
+const batchesOnThreads = new Limiter(8);
 
 export interface Hashing<File extends CompressedFile> extends AsyncDisposable {
+  /** Takes a file of the archive; threads begin as soon as there are some. */
+  add(file: File): void;
   /**
-   * The files in their order. Who iterates is done with one batch before asking for the next, since either may write behind the archive.
-   * Throws SpoolFault.
+   * The files in their order, when all were added. Who iterates is done with one batch before asking for the next, since either may write behind
+   * the archive. Throws SpoolFault.
    */
-  readonly batches: AsyncIterable<readonly HashedFile<File>[]>;
+  finish(): AsyncIterable<readonly HashedFile<File>[]>;
 }
 
-/** Hashes files; threads begin at once. Disposing waits for what is under way, so that who is refused early does not leave work behind. */
-export function hashUpload<File extends CompressedFile>(upload: FilesToHash<File>): Hashing<File> {
-  const { archive, files, signal } = upload;
-  const batches = batchesOf(files);
+/** Hashes files; disposing waits for what is under way, so that who is refused early does not leave work behind. */
+export function hashUpload<File extends CompressedFile>(upload: UploadToHash<File>): Hashing<File> {
+  const { archive, signal } = upload;
+  const batcher = new Batcher<File>();
   const underWay: BegunBatch<File>[] = [];
+  let contentBytesUnderWay = 0;
   const begin = () => {
-    const { value: batch } = batches.next();
-    if (batch === undefined) return;
-    const isForThreads = archive.byteLength >= minBytesForThreads && batch.files.every(isHeld);
-    underWay.push(isForThreads ? beginOnThread(batch, upload) : { finish: () => hashHere(batch.files, upload) });
-  };
-  for (let i = 0; i < maxUnderWay; i++) begin();
-  async function* finish() {
-    for (let next = underWay.shift(); next !== undefined; next = underWay.shift()) {
-      signal.throwIfAborted();
-      const hashed = await next.finish();
-      begin();
-      yield hashed;
+    while (underWay.length < maxUnderWay && contentBytesUnderWay < maxContentBytesUnderWay) {
+      const batch = batcher.full.shift();
+      if (batch === undefined) return;
+      const isForThreads = archive.byteLength >= minBytesForThreads && batch.files.every(isHeld);
+      underWay.push(
+        isForThreads ? beginOnThread(batch, upload) : { batch, finish: () => hashHere(batch.files, upload) },
+      );
+      contentBytesUnderWay += batch.contentBytes;
     }
-  }
+  };
   return {
-    batches: finish(),
+    add(file) {
+      batcher.add(file);
+      begin();
+    },
+    async *finish() {
+      batcher.end();
+      begin();
+      for (let next = underWay.shift(); next !== undefined; next = underWay.shift()) {
+        signal.throwIfAborted();
+        const hashed = await next.finish();
+        contentBytesUnderWay -= next.batch.contentBytes;
+        begin();
+        yield hashed;
+      }
+    },
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(underWay.map(({ hashing }) => hashing));
     },
@@ -67,6 +79,7 @@ export function hashUpload<File extends CompressedFile>(upload: FilesToHash<File
 }
 
 interface BegunBatch<File extends CompressedFile> {
+  readonly batch: Neighbours<File>;
   /** What a thread does for it, if one does. */
   readonly hashing?: Promise<unknown>;
   /** To be called when it is the batch's turn. */
@@ -75,7 +88,7 @@ interface BegunBatch<File extends CompressedFile> {
 
 async function hashHere<File extends CompressedFile>(
   files: readonly File[],
-  { isContentWanted, signal }: FilesToHash<File>,
+  { isContentWanted, signal }: UploadToHash<File>,
 ): Promise<HashedFile<File>[]> {
   const hashed: HashedFile<File>[] = [];
   for (const file of files) {
@@ -90,9 +103,10 @@ async function hashHere<File extends CompressedFile>(
 }
 
 function beginOnThread<File extends CompressedFile>(
-  { files, span }: Neighbours<File>,
-  { isContentWanted, signal }: FilesToHash<File>,
+  batch: Neighbours<File>,
+  { isContentWanted, signal }: UploadToHash<File>,
 ): BegunBatch<File> {
+  const { files, span } = batch;
   const hash = async () => {
     // A copy, since it is lost here once it is sent.
     const bytes = new Uint8Array(await readSlice(span));
@@ -115,7 +129,7 @@ function beginOnThread<File extends CompressedFile>(
     }
     return hashed;
   };
-  return { hashing, finish };
+  return { batch, hashing, finish };
 }
 
 /** Bytes of an archive that are sent at once, and of the contents in them; one file may have more. */
@@ -124,27 +138,35 @@ const batchContentBytes = 4 * 1024 * 1024;
 
 /** Files that are neighbours in the archive, and the bytes that they lie in. */
 interface Neighbours<File extends CompressedFile> {
-  readonly files: readonly File[];
-  readonly span: Slice;
+  readonly files: File[];
+  span: Slice;
+  /** As declared. */
+  contentBytes: number;
 }
 
-function* batchesOf<File extends CompressedFile>(files: readonly File[]): Generator<Neighbours<File>, void> {
-  let batch: File[] = [];
-  let span: Slice | undefined;
-  let contentBytes = 0;
-  for (const file of files) {
+class Batcher<File extends CompressedFile> {
+  readonly full: Neighbours<File>[] = [];
+  #batch: Neighbours<File> | undefined;
+
+  add(file: File): void {
     const { start, end } = file.data;
-    contentBytes += file.bytes;
-    if (span && (start < span.end || end - span.start > batchBytes || contentBytes > batchContentBytes)) {
-      yield { files: batch, span };
-      batch = [];
-      span = undefined;
-      contentBytes = file.bytes;
-    }
-    batch.push(file);
-    span = { ...file.data, start: span?.start ?? start };
+    const batch = this.#batch;
+    const isFull =
+      batch !== undefined &&
+      (start < batch.span.end ||
+        end - batch.span.start > batchBytes ||
+        batch.contentBytes + file.bytes > batchContentBytes);
+    if (isFull) this.end();
+    this.#batch ??= { files: [], span: file.data, contentBytes: 0 };
+    this.#batch.files.push(file);
+    this.#batch.span = { ...file.data, start: this.#batch.span.start };
+    this.#batch.contentBytes += file.bytes;
   }
-  if (span) yield { files: batch, span };
+
+  end(): void {
+    if (this.#batch !== undefined) this.full.push(this.#batch);
+    this.#batch = undefined;
+  }
 }
 
 /** As hashFile gives them: a thread knows only the bytes that were sent, and what it has deflated goes behind the archive. */

@@ -22,7 +22,7 @@ import { InvalidUpload, NotAllowed, PublishConflict } from './errors.ts';
 import { makeMarker, markerRef, readMarker } from './marker.ts';
 import { moduleVersions, ownershipOf } from './module-versions.ts';
 import { type Place, sourceTagOf, tagOf } from './place-module.ts';
-import { readUpload, type Upload, type UploadTarget } from './read-upload.ts';
+import { openUpload, type Upload, type UploadTarget } from './read-upload.ts';
 import type { Repositories } from './repositories.ts';
 import type { SentObjects } from './sent-objects.ts';
 import { inModule } from './version-content.ts';
@@ -65,17 +65,22 @@ export async function publishVersion(
 ): Promise<Published> {
   repositories.servedOwner(owner);
   const login = await repositories.login(caller, signal);
-  const upload = await readUpload(body, expected, signal);
-  const { module, version } = upload;
+  await using opened = await openUpload(body, expected, signal);
+  const { module, version } = opened.target;
   const place = repositories.place(owner, module);
+  // Asked for while files are hashed; whoever's upload is refused need not know how it ends.
+  let found = refsIfThere();
+  found.catch(() => {});
+  const builder = new TreeBuilder();
+  const upload = await opened.read(({ path, id }) => builder.add({ path: inModule(place, path), mode: '100644', id }));
   const tag = tagRefOf(place, version);
   checkSizes(upload, repositories.forge.maxFileBytes);
   const remote = repositories.forge.remote(place, caller);
-  const tree = await makeTree(place, upload);
+  const tree = await makeTrees(builder);
   const contained = [...upload.blobs, ...tree.trees.values()];
 
   for (let attempt = 1; ; attempt++) {
-    const refs = await refsToWrite();
+    const refs = await refsToWrite(await found);
     await checkMayPublish(refs);
     const parent = parentOf(refs, place, upload);
     const now = Math.floor(Date.now() / 1000);
@@ -96,8 +101,9 @@ export async function publishVersion(
     } catch (error) {
       repositories.forget(place);
       const wasPart = error instanceof PushRefused && known.size > 0;
-      if ((error instanceof RefMoved || wasPart) && attempt < attempts) continue;
-      throw error;
+      if (!(error instanceof RefMoved || wasPart) || attempt === attempts) throw error;
+      found = refsIfThere();
+      continue;
     }
     repositories.forget(place);
     sent.remember(packed.id, new Set(contained.map(({ id }) => id)));
@@ -118,8 +124,7 @@ export async function publishVersion(
    * The refs as they are now. A repository that is not there is made, and one without refs is set up again: whoever made it may
    * have been killed before its settings were right.
    */
-  async function refsToWrite(): Promise<Refs> {
-    const found = await refsIfThere();
+  async function refsToWrite(found: Refs | undefined): Promise<Refs> {
     if (found !== undefined && ownershipOf(found, place) !== 'empty') return found;
     const { isNew, runsActions } = await repositories.forge.createRepository(place, caller, signal);
     if (runsActions) refuseWorkflows(upload);
@@ -179,15 +184,7 @@ export async function publishVersion(
 }
 
 /** The root's id, and every tree once. */
-async function makeTree(
-  place: Place,
-  { files }: Upload,
-): Promise<{ id: ObjectId; trees: ReadonlyMap<ObjectId, PackedObject> }> {
-  const builder = new TreeBuilder();
-  for (const { path, id } of files) {
-    await giveWay();
-    builder.add({ path: inModule(place, path), mode: '100644', id });
-  }
+async function makeTrees(builder: TreeBuilder): Promise<{ id: ObjectId; trees: ReadonlyMap<ObjectId, PackedObject> }> {
   const trees = new Map<ObjectId, PackedObject>();
   let root = emptyTree;
   for (const tree of builder.trees()) {

@@ -17,14 +17,14 @@ import { readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { maxParsedGoMod } from './dependency-go-mod.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
 import type { FileHashes } from './hash-file.ts';
-import { hashUpload } from './hash-upload.ts';
+import { type Hashing, hashUpload } from './hash-upload.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
 export interface Upload {
   readonly module: ModulePath;
   readonly version: Version;
-  /** The files, by path inside the module; each an object in `blobs`, where equal files are one. */
-  readonly files: readonly { readonly path: string; readonly id: ObjectId }[];
+  /** Each an object in `blobs`, where equal files are one. */
+  readonly files: readonly UploadedFile[];
   readonly blobs: readonly PackedObject[];
   /** go.mod as it will be served: the zip's, or the line that stands for a missing one. */
   readonly goMod: Buffer;
@@ -34,26 +34,61 @@ export interface Upload {
   readonly warnings: readonly string[];
 }
 
+export interface UploadedFile {
+  /** Inside the module. */
+  readonly path: string;
+  readonly id: ObjectId;
+}
+
 export interface UploadTarget {
   readonly module: ModulePath;
   readonly version: Version;
 }
 
-/**
- * Reads a module zip. `expected` is what the request's path says it is, if it says so.
- * Throws InvalidUpload with everything that is wrong with it at once.
- */
-export async function readUpload(body: Bulk, expected: UploadTarget | undefined, signal: AbortSignal): Promise<Upload> {
-  const entries = await readEntries(body, signal);
-  const target = readTarget(entries, expected);
-  const pathOf = ({ name }: ZipEntry) => name.slice(target.module.length + target.version.length + '@/'.length);
-  const uploaded = entries.filter(({ isDirectory }) => !isDirectory);
-  const isContentWanted = (entry: ZipEntry) => isRead(pathOf(entry));
-  const declaredBytes = uploaded.reduce((sum, { bytes }) => sum + bytes, 0);
-  // Threads hash while names are looked at here; nothing of what will be refused for its size.
-  const files = declaredBytes > maxZipBytes ? [] : uploaded;
-  await using hashing = hashUpload({ archive: body, files, isContentWanted, signal });
+/** An upload whose module and version are known; its files are being hashed. */
+export interface OpenUpload extends AsyncDisposable {
+  readonly target: UploadTarget;
+  /** Reads the rest; `onFile` hears of each file as it is known. Throws InvalidUpload with everything that is wrong at once. */
+  read(onFile: (file: UploadedFile) => void): Promise<Upload>;
+}
 
+/**
+ * Opens a module zip. `expected` is what the request's path says it is, if it says so. Threads hash while directory and names are looked at.
+ * Throws InvalidUpload with everything that is wrong with the zip's form, or with its module and version.
+ */
+export async function openUpload(
+  body: Bulk,
+  expected: UploadTarget | undefined,
+  signal: AbortSignal,
+): Promise<OpenUpload> {
+  const isContentWanted = (entry: ZipEntry) => isRead(pathOf(entry));
+  const hashing = hashUpload({ archive: body, isContentWanted, signal });
+  let declaredBytes = 0;
+  const hash = (entry: ZipEntry) => {
+    declaredBytes += entry.bytes;
+    // Nothing of what will be refused for its size.
+    if (!entry.isDirectory && declaredBytes <= maxZipBytes) hashing.add(entry);
+  };
+  const dispose = () => hashing[Symbol.asyncDispose]();
+  try {
+    const entries = await readEntries(body, signal, hash);
+    const target = readTarget(entries, expected);
+    const read: OpenUpload['read'] = onFile => readFiles({ entries, target, hashing, onFile });
+    return { target, read, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+interface FilesToRead {
+  readonly entries: readonly ZipEntry[];
+  readonly target: UploadTarget;
+  readonly hashing: Hashing<ZipEntry>;
+  readonly onFile: (file: UploadedFile) => void;
+}
+
+async function readFiles({ entries, target, hashing, onFile }: FilesToRead): Promise<Upload> {
   const check = new ZipCheck(target);
   const problems: UploadProblem[] = [];
   for (const entry of entries) {
@@ -67,11 +102,11 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
   const invalidNames = check.problems();
   if (invalidNames.length > 0) throw invalid(target, invalidNames);
 
-  const placed: { path: string; id: ObjectId }[] = [];
+  const files: UploadedFile[] = [];
   const blobs = new Map<ObjectId, PackedObject>();
   const hashed: { name: string; sha256: Uint8Array }[] = [];
   let uploadedGoMod: Buffer | undefined;
-  for await (const batch of hashing.batches) {
+  for await (const batch of hashing.finish()) {
     for (const { file, hashes } of batch) {
       const turn = giveWay();
       if (turn !== undefined) await turn;
@@ -82,7 +117,8 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
       const path = pathOf(file);
       const { id, sha256, content } = hashes;
       hashed.push({ name: file.name, sha256 });
-      placed.push({ path, id });
+      files.push({ path, id });
+      onFile({ path, id });
       if (!blobs.has(id)) blobs.set(id, { kind: 'blob', id, size: file.bytes, zlib: asZlib(hashes) });
       if (path === 'go.mod') uploadedGoMod = content;
       const unreadable = content && checkBlob(path, content);
@@ -95,7 +131,7 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
   const goMod = uploadedGoMod ?? synthesizeGoMod(target.module);
   return {
     ...target,
-    files: placed,
+    files,
     blobs: [...blobs.values()],
     goMod,
     zipHash: hashFiles(hashed),
@@ -107,14 +143,21 @@ export async function readUpload(body: Bulk, expected: UploadTarget | undefined,
 const invalid = (target: UploadTarget, problems: readonly UploadProblem[]): InvalidUpload =>
   new InvalidUpload(`cannot publish ${target.module} ${target.version}`, problems);
 
-async function readEntries(body: Bulk, signal: AbortSignal): Promise<readonly ZipEntry[]> {
+async function readEntries(
+  body: Bulk,
+  signal: AbortSignal,
+  onEntry: (entry: ZipEntry) => void,
+): Promise<readonly ZipEntry[]> {
   try {
-    return await readZip(body, signal);
+    return await readZip(body, signal, onEntry);
   } catch (error) {
     if (!(error instanceof InvalidZip)) throw error;
     throw new InvalidUpload('cannot read the module zip', error.problems, { cause: error });
   }
 }
+
+/** Behind the `module@version/` that every entry begins with. */
+const pathOf = ({ name }: ZipEntry): string => name.slice(name.indexOf('/', name.indexOf('@')) + 1);
 
 /** Module and version, by the `module@version/` in front of every entry. */
 function readTarget(entries: readonly ZipEntry[], expected: UploadTarget | undefined): UploadTarget {

@@ -17,7 +17,7 @@ import { Gatherer } from '../spool/gatherer.ts';
 import { SliceStore } from '../spool/slice-store.ts';
 import { buildZip } from '../zip/build-zip.ts';
 import { minBytesForThreads } from './hash-upload.ts';
-import { readUpload } from './read-upload.ts';
+import { openUpload } from './read-upload.ts';
 import { zipModule } from './version-content.ts';
 import { publisher } from './version-record.ts';
 
@@ -33,9 +33,9 @@ const maxBytes = 2 ** 24;
 export async function selfTest(signal: AbortSignal): Promise<void> {
   const uploaded = await makeZip(signal);
   if (uploaded.byteLength < minBytesForThreads) throw new Error('the self-test is too small for threads');
-  const upload = await readUpload(uploaded, undefined, signal);
   const builder = new TreeBuilder();
-  for (const { path, id } of upload.files) builder.add({ path, mode: '100644', id });
+  await using opened = await openUpload(uploaded, undefined, signal);
+  const upload = await opened.read(({ path, id }) => builder.add({ path, mode: '100644', id }));
   const trees = [...builder.trees()];
   const person = publisher('', undefined, 0);
   const tree = trees.at(-1)?.id ?? emptyTree;

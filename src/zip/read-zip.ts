@@ -36,10 +36,15 @@ export interface ZipEntry extends CompressedFile {
 }
 
 /**
- * Lists a zip's entries in the order of its directory; no content is looked at yet.
+ * Lists a zip's entries in the order of its directory; no content is looked at yet. `onEntry` hears of each one at once, until
+ * there is a problem.
  * Throws InvalidZip with every problem found (the first 1,000), SpoolFault, and the signal's reason.
  */
-export async function readZip(archive: Bulk, signal: AbortSignal): Promise<ZipEntry[]> {
+export async function readZip(
+  archive: Bulk,
+  signal: AbortSignal,
+  onEntry: (entry: ZipEntry) => void = () => {},
+): Promise<ZipEntry[]> {
   const entries: ZipEntry[] = [];
   const problems: ZipFault[] = [];
   const spans: Span[] = [];
@@ -55,7 +60,9 @@ export async function readZip(archive: Bulk, signal: AbortSignal): Promise<ZipEn
       signal.throwIfAborted();
       const found = readHeader(directory, at);
       const header = found instanceof Promise ? await found : found;
-      entries.push(await readEntry(header, { body, records, spans, problems }));
+      const entry = await readEntry(header, { body, records, spans, problems });
+      entries.push(entry);
+      if (problems.length === 0) onEntry(entry);
       at = header.end;
     }
     spans.push({ name: '', start: place.start, end: at });

@@ -4,7 +4,7 @@ import { after, describe, it } from 'node:test';
 import { hashObject } from '../../src/git/object-id.ts';
 import { startHashThreads } from '../../src/registry/hash-threads.ts';
 import { type HashedFile, hashUpload, minBytesForThreads } from '../../src/registry/hash-upload.ts';
-import { readUpload } from '../../src/registry/read-upload.ts';
+import { openUpload } from '../../src/registry/read-upload.ts';
 import { InvalidZip } from '../../src/zip/errors.ts';
 import { readZip, type ZipEntry } from '../../src/zip/read-zip.ts';
 import { type CraftedEntry, craftZip } from '../support/craft-zip.ts';
@@ -16,14 +16,15 @@ const noise = { name: 'noise', content: randomBytes(minBytesForThreads).toString
 
 async function begin(entries: readonly CraftedEntry[], signal = never) {
   const archive = craftZip(entries);
-  const files = await readZip(archive, never);
-  return hashUpload({ archive, files, isContentWanted: ({ name }) => name === 'go.mod', signal });
+  const hashing = hashUpload<ZipEntry>({ archive, isContentWanted: ({ name }) => name === 'go.mod', signal });
+  await readZip(archive, never, hashing.add);
+  return hashing;
 }
 
 async function batchesOf(entries: readonly CraftedEntry[]): Promise<(readonly HashedFile<ZipEntry>[])[]> {
   await using hashing = await begin(entries);
   const batches: (readonly HashedFile<ZipEntry>[])[] = [];
-  for await (const batch of hashing.batches) batches.push(batch);
+  for await (const batch of hashing.finish()) batches.push(batch);
   return batches;
 }
 
@@ -90,7 +91,7 @@ describe('hashing an upload', () => {
   it('stops when told', async () => {
     await using hashing = await begin([noise], AbortSignal.abort(new Error('as told')));
     await assert.rejects(async () => {
-      for await (const _ of hashing.batches);
+      for await (const _ of hashing.finish());
     }, /as told/);
   });
 
@@ -111,7 +112,8 @@ describe('hashing an upload', () => {
       next = setImmediate(look);
     };
     look();
-    await readUpload(zip, undefined, never);
+    await using opened = await openUpload(zip, undefined, never);
+    await opened.read(() => {});
     clearImmediate(next);
     longestTurn = Math.max(longestTurn, performance.now() - last);
     const whole = performance.now() - start;

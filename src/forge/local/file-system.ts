@@ -100,19 +100,28 @@ export async function writeNewFile<T>(
   meanwhile: (returned: T) => Promise<void> = async () => {},
 ): Promise<void> {
   const handle = await fs.promises.open(path, 'wx');
+  // A sync that fails may be the only one that is told of it, so each waits for the one before.
+  let synced = Promise.resolve();
+  const sync = () => {
+    synced = synced.then(() => handle.datasync());
+    synced.catch(() => {});
+  };
   try {
-    const returned = await writePieces(handle, pieces);
-    const syncing = handle.datasync();
-    syncing.catch(() => {});
+    const returned = await writePieces(handle, pieces, sync);
+    sync();
     await meanwhile(returned);
-    await syncing;
+    await synced;
   } finally {
     await handle.close();
   }
 }
 
-/** Writes what `pieces` yields from the file's start on, and gives what it returns. */
-export async function writePieces<T>(handle: FileHandle, pieces: Pieces<T>): Promise<T> {
+/** Writes what `pieces` yields from the file's start on, and gives what it returns; `onBatch` hears of each megabyte of a longer file. */
+export async function writePieces<T>(
+  handle: FileHandle,
+  pieces: Pieces<T>,
+  onBatch: () => void = () => {},
+): Promise<T> {
   let position = 0;
   let batch: Uint8Array[] = [];
   let batched = 0;
@@ -135,6 +144,8 @@ export async function writePieces<T>(handle: FileHandle, pieces: Pieces<T>): Pro
     }
     batch.push(step.value);
     batched += step.value.byteLength;
-    if (batched >= batchBytes) await flush();
+    if (batched < batchBytes) continue;
+    await flush();
+    onBatch();
   }
 }

@@ -173,10 +173,14 @@ async function pushHere(options: LocalRemoteOptions, { objects, updates, signal 
   for (const { name, from } of updates) {
     if ((await readRef(fs, gitdir, name)) !== from) throw new RefMoved(name);
   }
-  const needed = neededBeside(objects, updates);
-  const pack = objects.length > 0 ? await storePack(fs, gitdir, objects, signal) : undefined;
+  let needed: ReadonlySet<ObjectId> | undefined;
+  const findNeeded = () => {
+    needed ??= neededBeside(objects, updates);
+    return needed;
+  };
+  const pack = objects.length > 0 ? await storePack(fs, gitdir, { objects, meanwhile: findNeeded, signal }) : undefined;
   try {
-    const [missing] = await findMissing(fs, gitdir, needed);
+    const [missing] = await findMissing(fs, gitdir, findNeeded());
     if (missing !== undefined) {
       throw new PushRefused(`the push needs object ${missing}, which is neither in it nor in ${options.repository}`, {
         cause: new ObjectMissing(missing),

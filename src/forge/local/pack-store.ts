@@ -3,7 +3,7 @@
  * fails may remove its pack. Until the refs are set a `.keep` file, there before the index is, holds `git gc` and `git repack` off.
  */
 import { randomBytes } from 'node:crypto';
-import { encodePackIndex, type PackSummary, writePack } from '../../git/pack.ts';
+import { encodePackIndex, PackEntries, writePack } from '../../git/pack.ts';
 import type { PackedObject } from '../../git/packed-object.ts';
 import { type FileSystem, ifThere, makeDirectory, namesIn, syncDirectory, writeNewFile } from './file-system.ts';
 
@@ -15,12 +15,18 @@ export interface StoredPack {
   discard(): Promise<void>;
 }
 
+export interface ObjectsToStore {
+  readonly objects: readonly PackedObject[];
+  /** Called while the disk is busy; what it throws is thrown, and nothing stays. */
+  readonly meanwhile: () => void;
+  readonly signal: AbortSignal;
+}
+
 /** Writes the objects as a pack, synced. */
 export async function storePack(
   fs: FileSystem,
   gitdir: string,
-  objects: readonly PackedObject[],
-  signal: AbortSignal,
+  { objects, meanwhile, signal }: ObjectsToStore,
 ): Promise<StoredPack> {
   const directory = `${gitdir}/objects/pack`;
   await makeDirectory(fs, directory);
@@ -37,11 +43,13 @@ export async function storePack(
   };
   const discard = () => remove(`${path}.idx`, `${path}.pack`, `${path}.keep`, temporaryIndex, temporaryPack);
   try {
-    const write = (path: string, content: Buffer) => writeNewFile(fs, path, [content].values());
-    await write(`${path}.keep`, Buffer.from(keepNote));
-    await writeNewFile<PackSummary>(fs, temporaryPack, writePack(objects), summary =>
-      write(temporaryIndex, encodePackIndex(summary)),
-    );
+    // Not synced: with the process ends what it is there for.
+    await fs.promises.writeFile(`${path}.keep`, keepNote);
+    const entries = new PackEntries();
+    await writeNewFile<Buffer>(fs, temporaryPack, writePack(objects, entries), async checksum => {
+      meanwhile();
+      await writeNewFile(fs, temporaryIndex, [encodePackIndex(entries.all, checksum)].values());
+    });
     await fs.promises.chmod(temporaryPack, 0o444);
     await fs.promises.chmod(temporaryIndex, 0o444);
     await fs.promises.rename(temporaryPack, `${path}.pack`);

@@ -22,7 +22,7 @@ import {
   WriteRefused,
 } from '../../../src/git/errors.ts';
 import { type ObjectId, parseObjectId } from '../../../src/git/object-id.ts';
-import { encodePackIndex, writePack } from '../../../src/git/pack.ts';
+import { encodePackIndex, PackEntries, writePack } from '../../../src/git/pack.ts';
 import { packObject } from '../../../src/git/packed-object.ts';
 import { parseRefName, tagRef } from '../../../src/git/ref-name.ts';
 import type { Remote } from '../../../src/git/remote.ts';
@@ -499,14 +499,14 @@ test('an index that leads to another object is noticed', async () => {
     .readdirSync(packs)
     .map(String)
     .filter(file => file.endsWith('.idx'));
-  const writing = writePack(objects);
+  const entries = new PackEntries();
+  const writing = writePack(objects, entries);
   let step = await writing.next();
   while (!step.done) step = await writing.next();
-  const { entries, checksum } = step.value;
-  const offsets = entries.map(entry => entry.offset);
-  const swapped = entries.map((entry, i) => ({ ...entry, offset: offsets[i < 2 ? 1 - i : i] ?? 0 }));
+  const offsets = entries.all.map(entry => entry.offset);
+  const swapped = entries.all.map((entry, i) => ({ ...entry, offset: offsets[i < 2 ? 1 - i : i] ?? 0 }));
   fs.unlinkSync(`${packs}/${index}`);
-  fs.writeFileSync(`${packs}/${index}`, encodePackIndex({ entries: swapped, checksum }));
+  fs.writeFileSync(`${packs}/${index}`, encodePackIndex(swapped, step.value));
   await assert.rejects(remote.files(id, ['a'], inTime()), CorruptObject);
 });
 
