@@ -72,10 +72,13 @@ export const emptyBlob: DeflatedBlob = {
 export const deflate = async (content: Buffer): Promise<Buffer> =>
   content.byteLength < largeBytes ? deflateRawSync(content, { level }) : await deflateLarge(content, { level });
 
+/** Puts a copy of compressed data where it stays. */
+export type Keep = (data: Buffer) => Slice | Promise<Slice>;
+
 /** Compresses content; `digests`, where they are known, are its own. */
-export async function deflateBlob(content: Buffer, digests?: Digests): Promise<DeflatedBlob> {
+export async function deflateBlob(content: Buffer, keep: Keep, digests?: Digests): Promise<DeflatedBlob> {
   const known = digests ?? (await digestInTurns('blob', content)).digests;
-  return blobOf(known, sliceOf(await deflate(content)));
+  return blobOf(known, await keep(await deflate(content)));
 }
 
 /** The blob's content, anew at each call. */

@@ -23,7 +23,7 @@ export type PackBytes = { readonly part: Uint8Array<ArrayBuffer>; readonly bytes
 export type PackNews =
   | { readonly kind: 'taken'; readonly part: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'objects'; readonly batch: ObjectBatch }
-  | { readonly kind: 'done'; readonly bulks: readonly (Uint8Array | SpoolFile)[] }
+  | { readonly kind: 'done'; readonly bulks: readonly (Uint8Array | SpoolFile)[]; readonly checksum: string }
   | { readonly kind: 'failed'; readonly error: unknown; readonly name: string };
 
 /** Objects that are sent at once, and bytes of those that are no blobs: a millisecond's work for who gets them. */
@@ -39,18 +39,22 @@ async function run({ port, limits, spoolAboveBytes }: PackJob): Promise<void> {
   const send = (news: PackNews, moved: Transferable[] = []) => port.postMessage(news, moved);
   const store = new SliceStore(spoolAboveBytes);
   const sender = new ObjectSender(store, send);
+  let checksum = '';
   try {
     await readPack(received(port, signal), {
       ...limits,
       blobs: store,
       digestThread: digestThread(),
       onObject: object => sender.add(object),
+      onChecksum: found => {
+        checksum = found.toString('hex');
+      },
       signal,
     });
     sender.flush();
     const bulks = await store.detach();
     send(
-      { kind: 'done', bulks },
+      { kind: 'done', bulks, checksum },
       bulks.flatMap(bulk => ('file' in bulk ? bulk.file : bulk.buffer instanceof ArrayBuffer ? bulk.buffer : [])),
     );
   } catch (error) {

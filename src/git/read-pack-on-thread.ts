@@ -19,11 +19,17 @@ export interface ReadPackOnThreadOptions extends Pick<ReadPackOptions, 'maxBytes
 const partBytes = 128 * 1024;
 const maxWaiting = 8;
 
+export interface CheckedPack {
+  readonly pack: ReadPack;
+  /** The SHA-1 of all before it, which is the pack's trailer. */
+  readonly checksum: string;
+}
+
 /** As readPack with `blobs`, for packs that are whole. */
 export async function readPackOnThread(
   source: AsyncIterable<Uint8Array>,
   { maxBytes, maxContentBytes, blobs, signal }: ReadPackOnThreadOptions,
-): Promise<ReadPack> {
+): Promise<CheckedPack> {
   signal.throwIfAborted();
   const worker = packThread();
   const { port1, port2 } = new MessageChannel();
@@ -36,7 +42,8 @@ export async function readPackOnThread(
   worker.once('exit', end);
   try {
     await reading.send(source);
-    return await objectsOf(reading.batches, await reading.finish());
+    const { bulks, checksum } = await reading.finish();
+    return { pack: await objectsOf(reading.batches, bulks), checksum };
   } finally {
     worker.off('exit', end);
     signal.removeEventListener('abort', leave);
@@ -60,6 +67,13 @@ function packThread(): Worker {
   return worker;
 }
 
+/** What comes when all objects are there. */
+interface PackEnd {
+  /** The blobs lie in them. */
+  readonly bulks: readonly Bulk[];
+  readonly checksum: string;
+}
+
 /** What the thread has of one pack, and what came back. */
 class Reading {
   readonly batches: ObjectBatch[] = [];
@@ -70,7 +84,7 @@ class Reading {
   #filled = 0;
   readonly #returned: Uint8Array<ArrayBuffer>[] = [];
   #waiting = 0;
-  #bulks: readonly Bulk[] | undefined;
+  #end: PackEnd | undefined;
   #failure: { readonly reason: unknown } | undefined;
   #wake = () => {};
 
@@ -111,10 +125,9 @@ class Reading {
     this.#waiting += 1;
   }
 
-  /** Gives what the blobs lie in, when all objects are there. */
-  async finish(): Promise<readonly Bulk[]> {
-    await this.#until(() => this.#bulks !== undefined);
-    return this.#bulks ?? [];
+  async finish(): Promise<PackEnd> {
+    await this.#until(() => this.#end !== undefined);
+    return this.#end ?? { bulks: [], checksum: '' };
   }
 
   #hear(news: PackNews): void {
@@ -126,12 +139,14 @@ class Reading {
       case 'objects':
         this.batches.push(news.batch);
         break;
-      case 'done':
-        this.#bulks = news.bulks.map(bulk =>
+      case 'done': {
+        const bulks = news.bulks.map(bulk =>
           bulk instanceof Uint8Array ? Buffer.from(bulk.buffer, bulk.byteOffset, bulk.byteLength) : openSpool(bulk),
         );
-        this.#blobs.adopt(this.#bulks);
+        this.#end = { bulks, checksum: news.checksum };
+        this.#blobs.adopt(bulks);
         break;
+      }
       case 'failed':
         this.fail(faultOf(news));
     }

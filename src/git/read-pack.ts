@@ -43,6 +43,8 @@ export interface ReadPackOptions {
   readonly base?: (id: ObjectId) => Promise<{ kind: ObjectKind; content: Buffer } | undefined>;
   /** Hears of each object once it is known, in no particular order. */
   readonly onObject?: (object: ReadObject) => void;
+  /** Hears of the pack's trailer, the SHA-1 of all before it. */
+  readonly onChecksum?: (checksum: Buffer) => void;
   readonly signal: AbortSignal;
 }
 
@@ -154,8 +156,10 @@ class PackReader {
     await this.#identify(this.#batch, 0);
     await input.fill(trailerBytes + 1);
     if (input.available !== trailerBytes) throw new CorruptPack('the pack does not end behind its last object');
-    if (!input.checksum().equals(input.bytes.subarray(input.at)))
+    const checksum = input.checksum();
+    if (!checksum.equals(input.bytes.subarray(input.at)))
       throw new CorruptPack("the pack's checksum is not that of its content");
+    this.#options.onChecksum?.(checksum);
   }
 
   /** Builds every delta that waits, each after its base, and asks for the bases that a thin pack leaves out. */

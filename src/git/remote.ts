@@ -44,6 +44,8 @@ export interface SnapshotFile {
 export interface Snapshot {
   readonly commit: Commit;
   readonly files: AsyncIterable<readonly SnapshotFile[]>;
+  /** Tells the files' compressed data from any other: what it is compressed to is not told by a commit. For use when all files were given. */
+  readonly dataHash: () => string;
 }
 
 /** A commit, and the bytes of the blobs at the paths that were asked for; a path without one is left out. */
@@ -89,7 +91,7 @@ export interface Remote {
   commit(id: ObjectId, signal: AbortSignal): Promise<Commit>;
   /** What lies at `paths` in the commit's tree: of a symbolic link its target, of a folder or submodule nothing. Throws as `commit`. */
   files(commit: ObjectId, paths: readonly string[], signal: AbortSignal): Promise<CommitFiles>;
-  /** `store` may keep the files' content, which goes with it. Throws as `commit`; iterating over the files throws as well. */
+  /** `store` keeps the files' content, which goes with it. Throws as `commit`; iterating over the files throws as well. */
   snapshot(commit: ObjectId, store: SliceStore, signal: AbortSignal): Promise<Snapshot>;
   /**
    * Every commit that can be reached from the tips and not from the known ones, in no particular order. Where committers' clocks went backwards

@@ -61,6 +61,8 @@ interface Fetch {
 
 interface Fetched {
   readonly pack: ReadPack;
+  /** Of the pack's bytes; known where its blobs are kept. */
+  readonly checksum: string;
   /** Commits whose parents the server lacks, or was not to send. */
   readonly shallow: ReadonlySet<ObjectId>;
 }
@@ -100,11 +102,8 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     return ask({ service: 'git-upload-pack', body, signal }, 'fetch from', async packets => {
       const shallow = await readSections(packets, filter);
       const bands = readBands(packets, () => {});
-      const pack =
-        blobs === undefined
-          ? await readPack(bands, { ...packLimits, signal })
-          : await readPackOnThread(bands, { ...packLimits, blobs, signal });
-      return { shallow, pack };
+      if (blobs === undefined) return { shallow, pack: await readPack(bands, { ...packLimits, signal }), checksum: '' };
+      return { shallow, ...(await readPackOnThread(bands, { ...packLimits, blobs, signal })) };
     });
   };
 
@@ -168,7 +167,7 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     },
 
     async snapshot(id, blobs, signal) {
-      const { pack } = await fetchWith(undefined, {
+      const { pack, checksum } = await fetchWith(undefined, {
         wants: [id],
         haves: [],
         isShallow: true,
@@ -176,7 +175,7 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
         signal,
       });
       const commit = commitOf(pack, id);
-      return { commit, files: filesOf(pack, commit, signal) };
+      return { commit, files: filesOf(pack, commit, signal), dataHash: () => checksum };
     },
 
     async history({ tips, known, signal }) {

@@ -3,6 +3,7 @@
  * And whoever publishes or reads first finds the threads running and the code compiled, which takes longer than what is done with a
  * thousand files.
  */
+import { buffer } from 'node:stream/consumers';
 import { TreeBuilder } from '../git/build-tree.ts';
 import { encodeCommit } from '../git/commit.ts';
 import { type DeflatedBlob, deflateBlob } from '../git/deflated-blob.ts';
@@ -13,12 +14,11 @@ import { readPackOnThread } from '../git/read-pack-on-thread.ts';
 import { filesOf } from '../git/walk-pack.ts';
 import { parseModulePath } from '../gomod/module-path.ts';
 import { parseVersion } from '../gomod/version.ts';
-import { Gatherer } from '../spool/gatherer.ts';
 import { SliceStore } from '../spool/slice-store.ts';
-import { buildZip } from '../zip/build-zip.ts';
+import { ZipBuilder } from '../zip/build-zip.ts';
 import { minBytesForThreads } from './hash-upload.ts';
 import { openUpload } from './read-upload.ts';
-import { zipModule } from './version-content.ts';
+import { planZip } from './version-content.ts';
 import { publisher } from './version-record.ts';
 
 const module = parseModulePath('example.com/self-test');
@@ -44,23 +44,23 @@ export async function selfTest(signal: AbortSignal): Promise<void> {
 
   await using blobs = new SliceStore(maxBytes);
   const source = writePack([...upload.blobs, ...trees, commit]);
-  const pack = await readPackOnThread(source, { maxBytes, blobs, signal });
-  await using zip = new Gatherer(maxBytes);
-  const read = filesOf(pack, { id: commit.id, ...content }, signal);
-  const { h1 } = await zipModule({ module, version }, moduleFiles(read), zip, signal);
+  const { pack } = await readPackOnThread(source, { maxBytes, blobs, signal });
+  const files = filesOf(pack, { id: commit.id, ...content }, signal);
+  const { zip, h1 } = await planZip({ module, version }, moduleFiles(files));
   if (h1 !== upload.zipHash) throw new Error(`a module that was put in as ${upload.zipHash} came back as ${h1}`);
+  if ((await buffer(zip.chunks())).byteLength !== zip.byteLength) throw new Error('a zip is not as large as expected');
 }
 
 async function makeZip(signal: AbortSignal): Promise<Buffer> {
-  async function* files() {
-    for (let i = 0; i < fileCount; i++) {
-      const name = `${module}@${version}/${i % 10}/folder${i % 30}/file${i}.go`;
-      yield [{ name, content: await deflateBlob(Buffer.from(makeText(i))) }];
-    }
+  await using store = new SliceStore(maxBytes);
+  const zip = new ZipBuilder();
+  for (let i = 0; i < fileCount; i++) {
+    signal.throwIfAborted();
+    const name = `${module}@${version}/${i % 10}/folder${i % 30}/file${i}.go`;
+    const content = await deflateBlob(Buffer.from(makeText(i)), data => store.keep(data));
+    zip.add({ name, content });
   }
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of buildZip(files(), signal)) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  return await buffer(zip.chunks());
 }
 
 /** As regular and as irregular as source is. */

@@ -115,6 +115,11 @@ export class SharedCache<Value extends object> {
     if (this.#values.peek(key) !== value) this.#owners.release(value);
   }
 
+  /** Lets go of a value that is of no use any more, if it is still there. */
+  delete(key: string, value: Value): void {
+    if (this.#values.peek(key) === value) this.#values.delete(key);
+  }
+
   /** Lets go of all values. */
   clear(): void {
     this.#values.clear();

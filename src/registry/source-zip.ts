@@ -8,6 +8,7 @@ import { giveWay } from '../give-way.ts';
 import { quoteGo } from '../gomod/go-mod-syntax.ts';
 import type { ModuleDirectory } from '../gomod/module-directory.ts';
 import { checkModuleFiles, maxZipBytes } from '../gomod/zip-rules.ts';
+import type { SliceStore } from '../spool/slice-store.ts';
 import { readDependencyGoMod } from './dependency-go-mod.ts';
 import { UnservableVersion } from './errors.ts';
 
@@ -25,6 +26,7 @@ export interface ModuleFile {
 export async function* sourceFiles(
   snapshot: AsyncIterable<readonly SnapshotFile[]>,
   { directory, goMod }: ModuleDirectory,
+  store: SliceStore,
 ): AsyncGenerator<[ModuleFile], void> {
   const prefix = directory === '' ? '' : `${directory}/`;
   const own: SnapshotFile[] = [];
@@ -43,7 +45,7 @@ export async function* sourceFiles(
     path: file.path.slice(prefix.length),
     bytes: file.blob.size,
     mode: Number.parseInt(file.mode, 8),
-    content: () => convert(file, attributes),
+    content: () => convert(file, attributes, store),
   }));
   // Where the folder has none, the root's is taken: past the archive, hence as it lies in the repository and always as a plain file.
   if (license !== undefined && !inModule.some(({ path }) => path === 'LICENSE')) {
@@ -77,15 +79,19 @@ async function attributesOf(files: readonly SnapshotFile[]): Promise<Attributes>
   );
 }
 
-/** The very blob where nothing changes. */
-async function convert({ path, id, mode, blob }: SnapshotFile, attributes: Attributes): Promise<DeflatedBlob> {
+/** The very blob where nothing changes, else one in the store. */
+async function convert(
+  { path, id, mode, blob }: SnapshotFile,
+  attributes: Attributes,
+  store: SliceStore,
+): Promise<DeflatedBlob> {
   if (mode === '120000') return blob;
   try {
     const conversion = attributes.of(path);
     if (conversion === undefined) return blob;
     const content = await inflateBlob(blob);
     const converted = toWorktreeContent({ id, content }, conversion);
-    return converted === content ? blob : await deflateBlob(converted);
+    return converted === content ? blob : await deflateBlob(converted, data => store.keep(data));
   } catch (error) {
     if (!(error instanceof UnknownEncoding)) throw error;
     throw new UnservableVersion(`${quoteGo(path)}: ${error.message}`, { cause: error });

@@ -4,18 +4,21 @@
  * keyed by repository and commit, so it can't go stale.
  */
 import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import type { Commit } from '../git/commit.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import type { CommitFiles as Files, SnapshotFile } from '../git/remote.ts';
+import { giveWay } from '../give-way.ts';
 import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
 import { goModPaths } from '../gomod/module-directory.ts';
 import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import type { Version } from '../gomod/version.ts';
-import { Gatherer } from '../spool/gatherer.ts';
 import { release, retain } from '../spool/slice.ts';
 import { SliceStore } from '../spool/slice-store.ts';
-import { buildZip } from '../zip/build-zip.ts';
+import { createSpool } from '../spool/spool.ts';
+import { ZipBuilder } from '../zip/build-zip.ts';
 import type { CommitFiles } from './commit-files.ts';
 import { type Content, etagOf, makeContent } from './content.ts';
 import { HashMismatch, NotFound, UnservableVersion } from './errors.ts';
@@ -118,23 +121,42 @@ export class VersionContents {
     return makeContent('mod', goMod, timeOf(at, commit, origin));
   }
 
+  /** Resolves when the zip is known to be right; a large one is written while others read it. */
   #buildZip(at: VersionAt, signal: AbortSignal): Promise<Content> {
-    return this.#builds.run(() => this.#buildZipNow(at, signal), signal);
+    return new Promise((resolve, reject) => {
+      this.#builds.run(() => this.#buildZipNow(at, resolve, signal), signal).catch(reject);
+    });
   }
 
-  async #buildZipNow(at: VersionAt, signal: AbortSignal): Promise<Content> {
+  async #buildZipNow(at: VersionAt, handOut: (zip: Content) => void, signal: AbortSignal): Promise<void> {
     await using store = new SliceStore(this.#spoolAboveBytes);
-    const { commit, files } = await at.remote.snapshot(at.commit, store, signal);
+    const { commit, files, dataHash } = await at.remote.snapshot(at.commit, store, signal);
     const origin = originOf(at, commit);
     const modified = timeOf(at, commit, origin);
     const moduleFiles =
       origin.kind === 'published'
         ? publishedFiles(at, files)
-        : sourceFiles(files, await this.#sources.locate(at, at, signal));
-    await using zip = new Gatherer(this.#spoolAboveBytes, store.byteLength);
-    const { etag, h1 } = await zipModule(at, moduleFiles, zip, signal);
+        : sourceFiles(files, await this.#sources.locate(at, at, signal), store);
+    const { zip, h1 } = await planZip(at, moduleFiles);
     if (origin.kind === 'published') checkHash(at, 'zip', origin.record.zipHash, h1);
-    return { kind: 'zip', bytes: await zip.take(), etag, modified };
+    const content = { kind: 'zip', etag: zipEtag(at, dataHash()), modified } as const;
+    if (zip.byteLength <= this.#spoolAboveBytes) {
+      handOut({ ...content, bytes: await buffer(zip.chunks()) });
+      return;
+    }
+    await using bytes = await createSpool();
+    bytes.expect(zip.byteLength);
+    bytes.retain();
+    const shared: Content = { ...content, bytes };
+    handOut(shared);
+    try {
+      // In a turn of its own: whoever gets it has put it into the cache by then.
+      await setImmediate();
+      for await (const chunk of zip.chunks()) await bytes.append(chunk);
+    } catch (error) {
+      bytes.fail(error);
+      this.#contents.delete(contentKey(at, 'zip'), shared);
+    }
   }
 
   /** The commit, where its files come from, and its go.mod files; one request, for .info and .mod together. */
@@ -213,25 +235,27 @@ async function* publishedFiles(
   }
 }
 
-/** Gathers the module zip in `zip`, entries in the order of the files; gives its validator and its hash. */
-export async function zipModule(
+/** The module zip to be, entries in the order of the files, and its hash. */
+export async function planZip(
   { module, version }: Pick<VersionAt, 'module' | 'version'>,
   files: AsyncIterable<readonly ModuleFile[]>,
-  zip: Gatherer,
-  signal: AbortSignal,
-): Promise<{ etag: string; h1: H1 }> {
+): Promise<{ zip: ZipBuilder; h1: H1 }> {
+  const zip = new ZipBuilder();
   const hashes: { name: string; sha256: Buffer }[] = [];
-  async function* entries() {
-    for await (const batch of files) {
-      const named = batch.map(({ path, content }) => ({ name: `${module}@${version}/${path}`, content }));
-      for (const { name, content } of named) hashes.push({ name, sha256: content.sha256 });
-      yield named;
+  for await (const batch of files) {
+    await giveWay();
+    for (const { path, content } of batch) {
+      const name = `${module}@${version}/${path}`;
+      hashes.push({ name, sha256: content.sha256 });
+      zip.add({ name, content });
     }
   }
-  const sha256 = createHash('sha256');
-  for await (const chunk of buildZip(entries(), signal)) {
-    sha256.update(chunk);
-    await zip.add(chunk);
-  }
-  return { etag: etagOf(sha256), h1: hashFiles(hashes) };
+  return { zip, h1: hashFiles(hashes) };
 }
+
+/** To be changed with how zips are laid out, or deltas compressed. */
+const zipLayout = 1;
+
+/** The zip's validator, before its bytes are made: what is compressed here is compressed by zlib, and all else is arithmetic on the files. */
+const zipEtag = ({ module, version }: VersionAt, dataHash: string): string =>
+  etagOf(createHash('sha256').update([zipLayout, process.versions.zlib, module, version, dataHash].join('\n')));

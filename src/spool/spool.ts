@@ -11,12 +11,16 @@ export class SpoolFault extends Error {
 
 /** Throws SpoolFault where the disk does not do its part. */
 export interface Spool extends AsyncDisposable {
-  /** What was appended so far. */
+  /** Of what was appended so far, or is expected. */
   readonly byteLength: number;
+  /** Says how much there will be in all: who reads what is not there yet waits for it. */
+  expect(byteLength: number): void;
+  /** Tells those who wait, now or later, why nothing more will come. */
+  fail(reason: unknown): void;
   /** Keeps a copy behind all else; the calls must wait for each other. */
   append(bytes: Uint8Array): void | Promise<void>;
   /**
-   * From `start` up to `end`, both within what was appended; at once where they are at hand. They stay as they are, and must be left
+   * From `start` up to `end`, both within `byteLength`; at once where they are at hand. They stay as they are, and must be left
    * so: several callers may get the same.
    */
   read(start: number, end: number): Buffer | Promise<Buffer>;
@@ -62,6 +66,16 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
   let batch: Buffer = Buffer.alloc(0);
   let batched = 0;
   let windows: readonly Window[] = [];
+  let expectedBytes: number | undefined;
+  let failure: { readonly reason: unknown } | undefined;
+  /** Those who wait for more. */
+  let waiting: (() => void)[] = [];
+
+  const wake = () => {
+    const awake = waiting;
+    waiting = [];
+    for (const resolve of awake) resolve();
+  };
 
   /** What is not on the disk yet. */
   const held = () => {
@@ -139,28 +153,50 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
 
   const readHere = ({ start, bytes }: Window, from: number, to: number) => bytes.subarray(from - start, to - start);
 
+  /** Of what is there. */
+  const readThere = (start: number, end: number): Buffer | Promise<Buffer> => {
+    const piece = end > writtenBytes ? held().find(piece => piece.start <= start && end <= piece.end) : undefined;
+    if (piece !== undefined) return readHere(piece, start, end);
+    if (end - start > maxWindowBytes) return load(start, end);
+    const window = windows.find(window => window.start <= start && end <= window.end);
+    if (window === undefined) return openWindow(start, end - start).then(opened => readHere(opened, start, end));
+    if (window !== windows[0]) windows = [window, ...windows.filter(other => other !== window)];
+    return readHere(window, start, end);
+  };
+
+  const readWhenThere = async (start: number, end: number): Promise<Buffer> => {
+    while (end > heldEnd()) {
+      if (failure !== undefined) throw failure.reason;
+      await new Promise<void>(resolve => waiting.push(resolve));
+    }
+    return readThere(start, end);
+  };
+
   return {
     get byteLength() {
-      return heldEnd();
+      return expectedBytes ?? heldEnd();
+    },
+
+    expect(byteLength) {
+      expectedBytes = byteLength;
+    },
+
+    fail(reason) {
+      failure = { reason };
+      wake();
     },
 
     append(bytes) {
-      if (batched + bytes.byteLength > batch.byteLength) return appendToNext(bytes);
+      if (batched + bytes.byteLength > batch.byteLength) return appendToNext(bytes).then(wake);
       batch.set(bytes, batched);
       batched += bytes.byteLength;
+      wake();
     },
 
     read(start, end) {
-      const byteLength = heldEnd();
-      if (start < 0 || start > end || end > byteLength)
-        throw new RangeError(`${start} to ${end} of ${byteLength} bytes`);
-      const piece = end > writtenBytes ? held().find(piece => piece.start <= start && end <= piece.end) : undefined;
-      if (piece !== undefined) return readHere(piece, start, end);
-      if (end - start > maxWindowBytes) return load(start, end);
-      const window = windows.find(window => window.start <= start && end <= window.end);
-      if (window === undefined) return openWindow(start, end - start).then(opened => readHere(opened, start, end));
-      if (window !== windows[0]) windows = [window, ...windows.filter(other => other !== window)];
-      return readHere(window, start, end);
+      if (start < 0 || start > end || end > this.byteLength)
+        throw new RangeError(`${start} to ${end} of ${this.byteLength} bytes`);
+      return end > heldEnd() ? readWhenThere(start, end) : readThere(start, end);
     },
 
     retain() {

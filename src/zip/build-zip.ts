@@ -30,36 +30,58 @@ const max32 = 0xffffffff;
 const partBytes = 1024 * 1024;
 
 /**
- * Yields the zip of the files, which come in batches, in their order and in chunks. The same files make the same bytes: all are of the
- * first day that a zip can name. A file and the whole must be below 4 GiB, as every module is, and a name of 65,535 bytes at
- * most; throws RangeError otherwise, what `files`
- * throws, and SpoolFault.
+ * A zip of files, in their order. The same files make the same bytes: all are of the first day that a zip can name. How large it is is known before any of its
+ * bytes is made.
  */
-export async function* buildZip(
-  files: AsyncIterable<readonly DeflatedFile[]>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void> {
-  const directory = new Directory();
-  const chunks = new Chunks();
-  for await (const batch of files) {
-    signal.throwIfAborted();
-    await giveWay();
-    for (const file of batch) {
-      const { bulk, start, end } = file.content.data;
-      const offset = chunks.byteLength;
-      if (Math.max(file.content.size, end - start, offset) >= max32) throw new RangeError('the zip is too large');
-      chunks.put(directory.add(file, offset));
+export class ZipBuilder {
+  readonly #directory = new Directory();
+  readonly #files: PlacedFile[] = [];
+  #dataBytes = 0;
+
+  /** Throws RangeError for a file of 4 GiB or more, or one that has as much before it, which is more than a module has, and for a name of over 65,535 bytes. */
+  add({ name, content }: DeflatedFile): void {
+    const { data, size } = content;
+    const bytes = sliceBytes(data);
+    if (Math.max(size, bytes, this.#dataBytes) >= max32) throw new RangeError('the zip is too large');
+    const header = this.#directory.add(name, content, this.#dataBytes);
+    this.#files.push({ data, header });
+    this.#dataBytes += this.#directory.localHeaderBytes(header) + bytes;
+  }
+
+  /** Of the whole. */
+  get byteLength(): number {
+    return this.#dataBytes + this.#directory.bytes.byteLength + this.#end().byteLength;
+  }
+
+  /** Yields the whole, when all files were added. Throws SpoolFault. */
+  async *chunks(): AsyncGenerator<Uint8Array, void> {
+    const chunks = new Chunks();
+    for (const { data, header } of this.#files) {
+      const turn = giveWay();
+      if (turn !== undefined) await turn;
+      chunks.put(this.#directory.localHeader(header));
+      const { bulk, start, end } = data;
       for (let at = start; at < end; at += partBytes) {
         const part = readSlice({ bulk, start: at, end: Math.min(at + partBytes, end) });
         chunks.put(part instanceof Promise ? await part : part);
         if (chunks.hasFull) yield* chunks.takeFull();
       }
     }
+    chunks.put(this.#directory.bytes);
+    chunks.put(this.#end());
+    yield* chunks.takeRest();
   }
-  const start = chunks.byteLength;
-  chunks.put(directory.bytes);
-  chunks.put(endOfDirectory({ entries: directory.entries, start, size: chunks.byteLength - start }));
-  yield* chunks.takeRest();
+
+  #end(): Buffer {
+    const size = this.#directory.bytes.byteLength;
+    return endOfDirectory({ entries: this.#files.length, start: this.#dataBytes, size });
+  }
+}
+
+interface PlacedFile {
+  readonly data: Slice;
+  /** Where in the directory its header is. */
+  readonly header: number;
 }
 
 const headerBytes = 46;
@@ -78,9 +100,8 @@ emptyHeader.writeUInt32LE(0o100644 * 0x10000, 38);
 /** Bytes that the directory has room for at first. */
 const firstBytes = 256 * 1024;
 
-/** The headers of all files, one behind the other. */
+/** The headers of all files, one behind the other; each is named by where it begins. */
 class Directory {
-  entries = 0;
   #buffer = Buffer.allocUnsafeSlow(firstBytes);
   #numbers = new DataView(this.#buffer.buffer);
   #size = 0;
@@ -89,10 +110,10 @@ class Directory {
     return this.#buffer.subarray(0, this.#size);
   }
 
-  /** Gives the file's local header, which stands before its data, until the next call. */
-  add({ name, content: { data, size, crc32 } }: DeflatedFile, offset: number): Buffer {
-    this.#makeRoom(2 * (headerBytes + 3 * name.length));
+  /** Gives the header of a file whose local header will be at `offset` of the zip. */
+  add(name: string, { data, size, crc32 }: DeflatedFile['content'], offset: number): number {
     const at = this.#size;
+    this.#makeRoom(headerBytes + 3 * name.length);
     const nameBytes = this.#buffer.write(name, at + headerBytes);
     if (nameBytes > max16) throw new RangeError(`a zip has no room for a name of ${nameBytes} bytes`);
     this.#buffer.set(emptyHeader, at);
@@ -102,20 +123,25 @@ class Directory {
     this.#numbers.setUint16(at + 28, nameBytes, true);
     this.#numbers.setUint32(at + 42, offset, true);
     this.#size += headerBytes + nameBytes;
-    this.entries += 1;
-    return this.#localHeader(at);
+    return at;
+  }
+
+  localHeaderBytes(at: number): number {
+    return localHeaderBytes + this.#numbers.getUint16(at + 28, true);
   }
 
   /**
-   * 4.3.7: says what the directory's last header, at `at`, says from "version needed" to "extra field length", and the name. It is made where the next
-   * header will be.
+   * 4.3.7: what stands before a file's data, until the next call. It says what the header says from "version needed" to "extra field length", and the
+   * name. It is made behind the last header.
    */
-  #localHeader(at: number): Buffer {
+  localHeader(at: number): Buffer {
+    const bytes = this.localHeaderBytes(at);
+    this.#makeRoom(bytes);
     const local = this.#size;
     this.#numbers.setUint32(local, 0x04034b50, true);
     this.#buffer.copyWithin(local + 4, at + 6, at + 32);
-    this.#buffer.copyWithin(local + localHeaderBytes, at + headerBytes, local);
-    return this.#buffer.subarray(local, local + localHeaderBytes + local - at - headerBytes);
+    this.#buffer.copyWithin(local + localHeaderBytes, at + headerBytes, at + headerBytes + bytes - localHeaderBytes);
+    return this.#buffer.subarray(local, local + bytes);
   }
 
   #makeRoom(bytes: number): void {

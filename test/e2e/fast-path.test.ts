@@ -424,7 +424,7 @@ const readInPiecesOf =
 const largePieceReaders: readonly Reader[] = [
   readPack,
   readInPiecesOf(4096),
-  (pack, options) => readPackOnThread(inPieces(pack, 4096), options),
+  async (pack, options) => (await readPackOnThread(inPieces(pack, 4096), options)).pack,
 ];
 const allReaders: readonly Reader[] = [...largePieceReaders, readInPiecesOf(1), readInPiecesOf(7)];
 

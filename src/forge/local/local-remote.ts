@@ -1,6 +1,7 @@
 /** A bare repository on this machine as a Remote. A push puts its objects in place, whole and synced, before the first ref changes. */
+import { createHash } from 'node:crypto';
 import { type Commit, parseCommit } from '../../git/commit.ts';
-import { deflateBlob, emptyBlob } from '../../git/deflated-blob.ts';
+import { deflateBlob, emptyBlob, type Keep } from '../../git/deflated-blob.ts';
 import { CorruptObject, GitUnavailable, ObjectMissing, PushRefused, RefMoved } from '../../git/errors.ts';
 import type { ObjectId } from '../../git/object-id.ts';
 import { namedBy, type PackedObject } from '../../git/packed-object.ts';
@@ -90,12 +91,17 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
         return { commit, files };
       }),
 
-    // Files are read one after the other, so there is nothing to keep.
-    snapshot: (id, _store, signal) =>
+    snapshot: (id, store, signal) =>
       run('read', signal, async (): Promise<Snapshot> => {
         await using packs = await createPackedReader(fs, gitdir);
         const commit = await readCommit(createObjectReader(fs, gitdir, packs), id);
-        return { commit, files: readFiles(fs, gitdir, commit, signal) };
+        const hash = createHash('sha1');
+        const keep = (data: Buffer) => {
+          hash.update(data);
+          return store.keep(data);
+        };
+        const files = readFiles({ fs, gitdir, commit, keep, signal });
+        return { commit, files, dataHash: () => hash.digest('hex') };
       }),
 
     history: range => run('read', range.signal, () => readHistory(fs, gitdir, range)),
@@ -149,16 +155,23 @@ async function readHistory(fs: FileSystem, gitdir: string, range: HistoryRange):
 }
 
 /** All files of a commit. The packs are open while it runs. */
-async function* readFiles(
-  fs: FileSystem,
-  gitdir: string,
-  commit: Commit,
-  signal: AbortSignal,
-): AsyncGenerator<[SnapshotFile], void> {
+async function* readFiles({
+  fs,
+  gitdir,
+  commit,
+  keep,
+  signal,
+}: {
+  fs: FileSystem;
+  gitdir: string;
+  commit: Commit;
+  keep: Keep;
+  signal: AbortSignal;
+}): AsyncGenerator<[SnapshotFile], void> {
   await using packs = await createPackedReader(fs, gitdir);
   const objects = createObjectReader(fs, gitdir, packs);
   const readBlob = async (id: ObjectId) =>
-    (await packs.readBlob(id)) ?? (await deflateBlob(await objects.readKind('blob', id)));
+    (await packs.readBlob(id, keep)) ?? (await deflateBlob(await objects.readKind('blob', id), keep));
   // No blob is read before it is known that there are not too many.
   const found: TreeFile[] = [];
   for await (const batch of walkTree(commit, id => readTree(objects, id), signal)) found.push(...batch);

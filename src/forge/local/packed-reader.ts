@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { applyDelta } from '../../git/apply-delta.ts';
-import { type DeflatedBlob, deflateBlob, deflateOf, digestInTurns } from '../../git/deflated-blob.ts';
+import { type DeflatedBlob, deflateBlob, deflateOf, digestInTurns, type Keep } from '../../git/deflated-blob.ts';
 import { CorruptPack } from '../../git/errors.ts';
 import { hashObject, type ObjectId } from '../../git/object-id.ts';
 import { findInPackIndex, kindOfPackEntry } from '../../git/pack.ts';
 import { inflateExactly, readBase, readEntryHeader } from '../../git/read-pack.ts';
-import { sliceOf } from '../../spool/slice.ts';
 import { type FileHandle, type FileSystem, ifThere, namesIn } from './file-system.ts';
 import type { RawObject } from './object-reader.ts';
 
@@ -17,7 +16,7 @@ export interface PackedReader extends AsyncDisposable {
   /** Undefined for what is in no pack, is large, or can't be read like the rest: an ObjectReader is to be asked then. */
   read(id: ObjectId): Promise<RawObject | undefined>;
   /** As `read`; the pack's own deflate data where the blob is no delta. Undefined too where the object is no blob. */
-  readBlob(id: ObjectId): Promise<DeflatedBlob | undefined>;
+  readBlob(id: ObjectId, keep: Keep): Promise<DeflatedBlob | undefined>;
 }
 
 interface PackedEntry extends RawObject {
@@ -134,16 +133,15 @@ export async function createPackedReader(fs: FileSystem, gitdir: string): Promis
       return object !== undefined && hashObject(object.kind, object.content) === id ? object : undefined;
     },
 
-    async readBlob(id) {
+    async readBlob(id, keep) {
       const object = await find(id);
       if (object?.kind !== 'blob') return undefined;
       const { content, zlib } = object;
       const { id: found, digests } = await digestInTurns('blob', content);
       if (found !== id) return undefined;
-      // A copy: the slice would keep all that was read with it.
       return zlib === undefined
-        ? await deflateBlob(content, digests)
-        : { data: sliceOf(Buffer.from(deflateOf(zlib))), ...digests };
+        ? await deflateBlob(content, keep, digests)
+        : { data: await keep(deflateOf(zlib)), ...digests };
     },
 
     async [Symbol.asyncDispose]() {
