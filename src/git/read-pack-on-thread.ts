@@ -1,35 +1,39 @@
 /** Reading a pack on a thread of its own, so that this one can go on: one such thread reads all packs of the process. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
-import { giveWay } from '../give-way.ts';
 import type { Bulk } from '../spool/slice.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { openSpool, SpoolFault } from '../spool/spool.ts';
 import { CorruptPack } from './errors.ts';
-import { type ObjectBatch, readObjectBatch } from './object-batch.ts';
+import { readObjectBatch } from './object-batch.ts';
 import type { ObjectId } from './object-id.ts';
 import type { PackBytes, PackJob, PackNews } from './pack-thread.ts';
 import type { ReadObject, ReadPack, ReadPackOptions } from './read-pack.ts';
+import type { ArrivingPack } from './walk-pack.ts';
 
-export interface ReadPackOnThreadOptions extends Pick<ReadPackOptions, 'maxBytes' | 'maxContentBytes' | 'signal'> {
+export interface ReadPackOnThreadOptions<Walked>
+  extends Pick<ReadPackOptions, 'maxBytes' | 'maxContentBytes' | 'signal'> {
   /** Gets the blobs. */
   readonly blobs: SliceStore;
+  /** What is made of the objects as they arrive. Where it throws, the reading ends. */
+  readonly walk: (pack: ArrivingPack) => Promise<Walked>;
 }
 
 /** Bytes of a pack that are sent at once, and how many such parts may wait to be read. */
 const partBytes = 128 * 1024;
 const maxWaiting = 8;
 
-export interface CheckedPack {
+export interface WalkedPack<Walked> {
   readonly pack: ReadPack;
+  readonly walked: Walked;
   /** The SHA-1 of all before it, which is the pack's trailer. */
   readonly checksum: string;
 }
 
 /** As readPack with `blobs`, for packs that are whole. */
-export async function readPackOnThread(
+export async function readPackOnThread<Walked>(
   source: AsyncIterable<Uint8Array>,
-  { maxBytes, maxContentBytes, blobs, signal }: ReadPackOnThreadOptions,
-): Promise<CheckedPack> {
+  { maxBytes, maxContentBytes, blobs, walk, signal }: ReadPackOnThreadOptions<Walked>,
+): Promise<WalkedPack<Walked>> {
   signal.throwIfAborted();
   const worker = packThread();
   const { port1, port2 } = new MessageChannel();
@@ -41,9 +45,11 @@ export async function readPackOnThread(
   signal.addEventListener('abort', leave);
   worker.once('exit', end);
   try {
+    const walking = walk(reading);
+    walking.catch((error: unknown) => reading.fail(error));
     await reading.send(source);
-    const { bulks, checksum } = await reading.finish();
-    return { pack: await objectsOf(reading.batches, bulks), checksum };
+    const checksum = await reading.finish();
+    return { pack: reading.objects, checksum, walked: await walking };
   } finally {
     worker.off('exit', end);
     signal.removeEventListener('abort', leave);
@@ -67,16 +73,9 @@ function packThread(): Worker {
   return worker;
 }
 
-/** What comes when all objects are there. */
-interface PackEnd {
-  /** The blobs lie in them. */
-  readonly bulks: readonly Bulk[];
-  readonly checksum: string;
-}
-
 /** What the thread has of one pack, and what came back. */
-class Reading {
-  readonly batches: ObjectBatch[] = [];
+class Reading implements ArrivingPack {
+  readonly objects = new Map<ObjectId, ReadObject>();
   readonly #port: MessagePort;
   readonly #blobs: SliceStore;
   /** What is being filled, and how far. */
@@ -84,9 +83,12 @@ class Reading {
   #filled = 0;
   readonly #returned: Uint8Array<ArrayBuffer>[] = [];
   #waiting = 0;
-  #end: PackEnd | undefined;
+  /** What the blobs lie in; there at the end. */
+  readonly #bulks: Bulk[] = [];
+  #checksum: string | undefined;
   #failure: { readonly reason: unknown } | undefined;
-  #wake = () => {};
+  /** Those who wait for news. */
+  #waitingForNews: (() => void)[] = [];
 
   constructor(port: MessagePort, blobs: SliceStore) {
     this.#port = port;
@@ -125,9 +127,23 @@ class Reading {
     this.#waiting += 1;
   }
 
-  async finish(): Promise<PackEnd> {
-    await this.#until(() => this.#end !== undefined);
-    return this.#end ?? { bulks: [], checksum: '' };
+  /** Gives the pack's checksum, when all objects are there. */
+  async finish(): Promise<string> {
+    await this.#until(() => this.#checksum !== undefined);
+    return this.#checksum ?? '';
+  }
+
+  get(id: ObjectId): ReadObject | undefined {
+    return this.objects.get(id);
+  }
+
+  async arrival(id: ObjectId): Promise<ReadObject | undefined> {
+    await this.#until(() => this.objects.has(id) || this.#checksum !== undefined);
+    return this.objects.get(id);
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waitingForNews.splice(0)) resolve();
   }
 
   #hear(news: PackNews): void {
@@ -137,16 +153,16 @@ class Reading {
         this.#returned.push(news.part);
         break;
       case 'objects':
-        this.batches.push(news.batch);
+        for (const object of readObjectBatch(news.batch, this.#bulks)) this.objects.set(object.id, object);
         break;
-      case 'done': {
-        const bulks = news.bulks.map(bulk =>
-          bulk instanceof Uint8Array ? Buffer.from(bulk.buffer, bulk.byteOffset, bulk.byteLength) : openSpool(bulk),
-        );
-        this.#end = { bulks, checksum: news.checksum };
-        this.#blobs.adopt(bulks);
+      case 'done':
+        for (const bulk of news.bulks) {
+          const isHere = bulk instanceof Uint8Array;
+          this.#bulks.push(isHere ? Buffer.from(bulk.buffer, bulk.byteOffset, bulk.byteLength) : openSpool(bulk));
+        }
+        this.#blobs.adopt(this.#bulks);
+        this.#checksum = news.checksum;
         break;
-      }
       case 'failed':
         this.fail(faultOf(news));
     }
@@ -157,9 +173,7 @@ class Reading {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason;
       if (isSo()) return;
-      await new Promise<void>(resolve => {
-        this.#wake = resolve;
-      });
+      await new Promise<void>(resolve => this.#waitingForNews.push(resolve));
     }
   }
 }
@@ -169,13 +183,4 @@ function faultOf({ name, error }: Extract<PackNews, { kind: 'failed' }>): unknow
   if (!(error instanceof Error)) return error;
   if (name === 'CorruptPack') return new CorruptPack(error.message, { cause: error });
   return name === 'SpoolFault' ? new SpoolFault(error.message, { cause: error }) : error;
-}
-
-async function objectsOf(batches: readonly ObjectBatch[], bulks: readonly Bulk[]): Promise<ReadPack> {
-  const objects = new Map<ObjectId, ReadObject>();
-  for (const batch of batches) {
-    for (const object of readObjectBatch(batch, bulks)) objects.set(object.id, object);
-    await giveWay();
-  }
-  return objects;
 }

@@ -424,7 +424,10 @@ const readInPiecesOf =
 const largePieceReaders: readonly Reader[] = [
   readPack,
   readInPiecesOf(4096),
-  async (pack, options) => (await readPackOnThread(inPieces(pack, 4096), options)).pack,
+  async (pack, options) => {
+    const walk = () => Promise.resolve();
+    return (await readPackOnThread(inPieces(pack, 4096), { ...options, walk })).pack;
+  },
 ];
 const allReaders: readonly Reader[] = [...largePieceReaders, readInPiecesOf(1), readInPiecesOf(7)];
 
