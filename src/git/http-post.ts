@@ -1,5 +1,6 @@
 /** One POST over HTTP/1.1, its body streamed either way. Time is limited by progress: a connection on which nothing moves is ended. */
-import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { on } from 'node:events';
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -69,9 +70,25 @@ function post({ url, headers, body, timeoutMs, signal }: PostRequest, agent: Htt
       stop = reason => response.destroy(reason);
       // Who has been answered needs not send the rest.
       response.once('end', () => request.writableFinished || request.destroy());
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: response });
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: piecesOf(response) });
     });
     if (Buffer.isBuffer(body)) request.end(body);
     else pipeline(Readable.from(body, { objectMode: true }), request).catch(reject);
   });
+}
+
+/** So many pieces may wait to be taken. */
+const maxWaitingPieces = 16;
+
+/** The body as it comes. A stream's own iteration copies pieces that came meanwhile into one, which takes longer than all else that is done with them here. */
+async function* piecesOf(response: IncomingMessage): AsyncGenerator<Buffer, void> {
+  try {
+    if (response.errored) throw response.errored;
+    const watermarks = { highWaterMark: maxWaitingPieces, lowWaterMark: maxWaitingPieces / 2 };
+    const events = on(response, 'data', { close: ['end', 'close'], ...watermarks });
+    for await (const [piece] of events as AsyncIterable<[Buffer]>) yield piece;
+    if (!response.complete) throw Object.assign(new Error('the answer is cut off'), { code: 'ECONNRESET' });
+  } finally {
+    response.destroy();
+  }
 }

@@ -105,6 +105,7 @@ class Directory {
   #buffer = Buffer.allocUnsafeSlow(firstBytes);
   #numbers = new DataView(this.#buffer.buffer);
   #size = 0;
+  #local = newLocalHeader(256);
 
   get bytes(): Buffer {
     return this.#buffer.subarray(0, this.#size);
@@ -130,18 +131,13 @@ class Directory {
     return localHeaderBytes + this.#numbers.getUint16(at + 28, true);
   }
 
-  /**
-   * 4.3.7: what stands before a file's data, until the next call. It says what the header says from "version needed" to "extra field length", and the
-   * name. It is made behind the last header.
-   */
+  /** 4.3.7: what stands before a file's data, until the next call. It says what the header says from "version needed" to "extra field length", and the name. */
   localHeader(at: number): Buffer {
     const bytes = this.localHeaderBytes(at);
-    this.#makeRoom(bytes);
-    const local = this.#size;
-    this.#numbers.setUint32(local, 0x04034b50, true);
-    this.#buffer.copyWithin(local + 4, at + 6, at + 32);
-    this.#buffer.copyWithin(local + localHeaderBytes, at + headerBytes, at + headerBytes + bytes - localHeaderBytes);
-    return this.#buffer.subarray(local, local + bytes);
+    if (bytes > this.#local.byteLength) this.#local = newLocalHeader(2 * bytes);
+    this.#buffer.copy(this.#local, 4, at + 6, at + 32);
+    this.#buffer.copy(this.#local, localHeaderBytes, at + headerBytes, at + headerBytes + bytes - localHeaderBytes);
+    return this.#local.subarray(0, bytes);
   }
 
   #makeRoom(bytes: number): void {
@@ -151,6 +147,13 @@ class Directory {
     this.#buffer = larger;
     this.#numbers = new DataView(larger.buffer);
   }
+}
+
+/** Nothing but its signature, and room for all else. */
+function newLocalHeader(bytes: number): Buffer {
+  const header = Buffer.alloc(bytes);
+  header.writeUInt32LE(0x04034b50);
+  return header;
 }
 
 /** 4.3.16, with 4.3.14 and 4.3.15 in front where there are too many entries for it. */
