@@ -1,5 +1,5 @@
 /** Objects of a pack on their way from one thread to another: numbers in a row, since as many objects take several times as long to send. */
-import type { Bulk, Slice } from '../spool/slice.ts';
+import type { Bulk } from '../spool/slice.ts';
 import type { ObjectId } from './object-id.ts';
 import { objectKinds } from './pack.ts';
 import type { ReadObject } from './read-pack.ts';
@@ -67,7 +67,7 @@ export class ObjectBatchWriter {
   }
 }
 
-/** The objects of a batch; the contents of blobs that are kept are not to be had, and their data not before the bulks are there. */
+/** The objects of a batch; the contents of blobs that are kept are not to be had. */
 export function* readObjectBatch(
   { ids, numbers, bytes }: ObjectBatch,
   bulks: readonly Bulk[],
@@ -86,30 +86,12 @@ export function* readObjectBatch(
       yield { id, kind, size, blob: undefined, content: () => content };
       continue;
     }
-    const data = new PromisedSlice(bulks, bulkNumber, number(4), number(5));
+    const bulk = bulks[bulkNumber];
+    if (bulk === undefined) throw new TypeError(`the thread names bulk ${bulkNumber} of ${bulks.length}`);
+    const data = { bulk, start: number(4), end: number(5) };
     const blob = { data, size, crc32: number(2), sha256: Buffer.from(bytes.buffer, at, sha256Bytes) };
     at += sha256Bytes;
     yield { id, kind, size, blob, content: noContent };
-  }
-}
-
-class PromisedSlice implements Slice {
-  readonly start: number;
-  readonly end: number;
-  readonly #bulks: readonly Bulk[];
-  readonly #number: number;
-
-  constructor(bulks: readonly Bulk[], number: number, start: number, end: number) {
-    this.#bulks = bulks;
-    this.#number = number;
-    this.start = start;
-    this.end = end;
-  }
-
-  get bulk(): Bulk {
-    const bulk = this.#bulks[this.#number];
-    if (bulk === undefined) throw new TypeError(`bulk ${this.#number} of ${this.#bulks.length} is not there`);
-    return bulk;
   }
 }
 

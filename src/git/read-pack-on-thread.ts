@@ -1,39 +1,35 @@
 /** Reading a pack on a thread of its own, so that this one can go on: one such thread reads all packs of the process. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { giveWay } from '../give-way.ts';
 import type { Bulk } from '../spool/slice.ts';
 import type { SliceStore } from '../spool/slice-store.ts';
 import { openSpool, SpoolFault } from '../spool/spool.ts';
 import { CorruptPack } from './errors.ts';
-import { readObjectBatch } from './object-batch.ts';
+import { type ObjectBatch, readObjectBatch } from './object-batch.ts';
 import type { ObjectId } from './object-id.ts';
 import type { PackBytes, PackJob, PackNews } from './pack-thread.ts';
 import type { ReadObject, ReadPack, ReadPackOptions } from './read-pack.ts';
-import type { ArrivingPack } from './walk-pack.ts';
 
-export interface ReadPackOnThreadOptions<Walked>
-  extends Pick<ReadPackOptions, 'maxBytes' | 'maxContentBytes' | 'signal'> {
+export interface ReadPackOnThreadOptions extends Pick<ReadPackOptions, 'maxBytes' | 'maxContentBytes' | 'signal'> {
   /** Gets the blobs. */
   readonly blobs: SliceStore;
-  /** What is made of the objects as they arrive. Where it throws, the reading ends. */
-  readonly walk: (pack: ArrivingPack) => Promise<Walked>;
 }
 
 /** Bytes of a pack that are sent at once, and how many such parts may wait to be read. */
 const partBytes = 128 * 1024;
 const maxWaiting = 8;
 
-export interface WalkedPack<Walked> {
+export interface CheckedPack {
   readonly pack: ReadPack;
-  readonly walked: Walked;
   /** The SHA-1 of all before it, which is the pack's trailer. */
   readonly checksum: string;
 }
 
 /** As readPack with `blobs`, for packs that are whole. */
-export async function readPackOnThread<Walked>(
+export async function readPackOnThread(
   source: AsyncIterable<Uint8Array>,
-  { maxBytes, maxContentBytes, blobs, walk, signal }: ReadPackOnThreadOptions<Walked>,
-): Promise<WalkedPack<Walked>> {
+  { maxBytes, maxContentBytes, blobs, signal }: ReadPackOnThreadOptions,
+): Promise<CheckedPack> {
   signal.throwIfAborted();
   const worker = packThread();
   const { port1, port2 } = new MessageChannel();
@@ -45,11 +41,9 @@ export async function readPackOnThread<Walked>(
   signal.addEventListener('abort', leave);
   worker.once('exit', end);
   try {
-    const walking = walk(reading);
-    walking.catch((error: unknown) => reading.fail(error));
     await reading.send(source);
-    const checksum = await reading.finish();
-    return { pack: reading.objects, checksum, walked: await walking };
+    const { bulks, checksum } = await reading.finish();
+    return { pack: await objectsOf(reading.batches, bulks), checksum };
   } finally {
     worker.off('exit', end);
     signal.removeEventListener('abort', leave);
@@ -73,9 +67,16 @@ function packThread(): Worker {
   return worker;
 }
 
+/** What comes when all objects are there. */
+interface PackEnd {
+  /** The blobs lie in them. */
+  readonly bulks: readonly Bulk[];
+  readonly checksum: string;
+}
+
 /** What the thread has of one pack, and what came back. */
-class Reading implements ArrivingPack {
-  readonly objects = new Map<ObjectId, ReadObject>();
+class Reading {
+  readonly batches: ObjectBatch[] = [];
   readonly #port: MessagePort;
   readonly #blobs: SliceStore;
   /** What is being filled, and how far. */
@@ -83,12 +84,9 @@ class Reading implements ArrivingPack {
   #filled = 0;
   readonly #returned: Uint8Array<ArrayBuffer>[] = [];
   #waiting = 0;
-  /** What the blobs lie in; there at the end. */
-  readonly #bulks: Bulk[] = [];
-  #checksum: string | undefined;
+  #end: PackEnd | undefined;
   #failure: { readonly reason: unknown } | undefined;
-  /** Those who wait for news. */
-  #waitingForNews: (() => void)[] = [];
+  #wake = () => {};
 
   constructor(port: MessagePort, blobs: SliceStore) {
     this.#port = port;
@@ -127,23 +125,9 @@ class Reading implements ArrivingPack {
     this.#waiting += 1;
   }
 
-  /** Gives the pack's checksum, when all objects are there. */
-  async finish(): Promise<string> {
-    await this.#until(() => this.#checksum !== undefined);
-    return this.#checksum ?? '';
-  }
-
-  get(id: ObjectId): ReadObject | undefined {
-    return this.objects.get(id);
-  }
-
-  async arrival(id: ObjectId): Promise<ReadObject | undefined> {
-    await this.#until(() => this.objects.has(id) || this.#checksum !== undefined);
-    return this.objects.get(id);
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waitingForNews.splice(0)) resolve();
+  async finish(): Promise<PackEnd> {
+    await this.#until(() => this.#end !== undefined);
+    return this.#end ?? { bulks: [], checksum: '' };
   }
 
   #hear(news: PackNews): void {
@@ -153,16 +137,16 @@ class Reading implements ArrivingPack {
         this.#returned.push(news.part);
         break;
       case 'objects':
-        for (const object of readObjectBatch(news.batch, this.#bulks)) this.objects.set(object.id, object);
+        this.batches.push(news.batch);
         break;
-      case 'done':
-        for (const bulk of news.bulks) {
-          const isHere = bulk instanceof Uint8Array;
-          this.#bulks.push(isHere ? Buffer.from(bulk.buffer, bulk.byteOffset, bulk.byteLength) : openSpool(bulk));
-        }
-        this.#blobs.adopt(this.#bulks);
-        this.#checksum = news.checksum;
+      case 'done': {
+        const bulks = news.bulks.map(bulk =>
+          bulk instanceof Uint8Array ? Buffer.from(bulk.buffer, bulk.byteOffset, bulk.byteLength) : openSpool(bulk),
+        );
+        this.#end = { bulks, checksum: news.checksum };
+        this.#blobs.adopt(bulks);
         break;
+      }
       case 'failed':
         this.fail(faultOf(news));
     }
@@ -173,7 +157,9 @@ class Reading implements ArrivingPack {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason;
       if (isSo()) return;
-      await new Promise<void>(resolve => this.#waitingForNews.push(resolve));
+      await new Promise<void>(resolve => {
+        this.#wake = resolve;
+      });
     }
   }
 }
@@ -183,4 +169,13 @@ function faultOf({ name, error }: Extract<PackNews, { kind: 'failed' }>): unknow
   if (!(error instanceof Error)) return error;
   if (name === 'CorruptPack') return new CorruptPack(error.message, { cause: error });
   return name === 'SpoolFault' ? new SpoolFault(error.message, { cause: error }) : error;
+}
+
+async function objectsOf(batches: readonly ObjectBatch[], bulks: readonly Bulk[]): Promise<ReadPack> {
+  const objects = new Map<ObjectId, ReadObject>();
+  for (const batch of batches) {
+    for (const object of readObjectBatch(batch, bulks)) objects.set(object.id, object);
+    await giveWay();
+  }
+  return objects;
 }

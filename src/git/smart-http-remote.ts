@@ -4,6 +4,7 @@
  */
 
 import { giveWay } from '../give-way.ts';
+import type { SliceStore } from '../spool/slice-store.ts';
 import { CorruptPack, GitUnavailable, ObjectMissing } from './errors.ts';
 import { commitFilters, type Filter, FilterRefused, fileFilters, type RefusedFilters } from './fetch-filter.ts';
 import { type HttpPoster, NoProgress } from './http-post.ts';
@@ -28,7 +29,7 @@ import { readPackOnThread } from './read-pack-on-thread.ts';
 import { isRefName, type RefName } from './ref-name.ts';
 import type { HistoryCommit, Push, Ref, Refs, Remote } from './remote.ts';
 import { type GitServer, requestService, type ServiceRequest } from './smart-http-request.ts';
-import { type ArrivingPack, commitOf, contentOf, filesOf, findFile, walkArriving } from './walk-pack.ts';
+import { commitOf, contentOf, filesOf, findFile } from './walk-pack.ts';
 
 export interface SmartHttpRemoteOptions {
   /** The repository's address, `https://git.acme.dev/acme/lib.git`; credentials in it are dropped. */
@@ -53,11 +54,15 @@ interface Fetch {
   readonly haves: readonly ObjectId[];
   /** Whether commits come without those before them. */
   readonly isShallow: boolean;
+  /** Where blobs are kept compressed, for a zip. */
+  readonly blobs?: SliceStore;
   readonly signal: AbortSignal;
 }
 
 interface Fetched {
   readonly pack: ReadPack;
+  /** Of the pack's bytes; known where its blobs are kept. */
+  readonly checksum: string;
   /** Commits whose parents the server lacks, or was not to send. */
   readonly shallow: ReadonlySet<ObjectId>;
 }
@@ -83,15 +88,24 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     }
   };
 
-  const fetchWith = (filter: Filter | undefined, fetch: Fetch): Promise<Fetched> =>
-    ask(fetchRequest(fetch, filter), 'fetch from', async packets => {
+  const fetchWith = (filter: Filter | undefined, fetch: Fetch): Promise<Fetched> => {
+    const { wants, haves, isShallow, blobs, signal } = fetch;
+    const body = encodeCommand('fetch', [
+      'no-progress',
+      'ofs-delta',
+      ...(isShallow ? ['deepen 1'] : []),
+      ...(filter === undefined ? [] : [`filter ${filter}`]),
+      ...wants.map(id => `want ${id}`),
+      ...haves.map(id => `have ${id}`),
+      'done',
+    ]);
+    return ask({ service: 'git-upload-pack', body, signal }, 'fetch from', async packets => {
       const shallow = await readSections(packets, filter);
-      const pack = await readPack(
-        readBands(packets, () => {}),
-        { ...packLimits, signal: fetch.signal },
-      );
-      return { shallow, pack };
+      const bands = readBands(packets, () => {});
+      if (blobs === undefined) return { shallow, pack: await readPack(bands, { ...packLimits, signal }), checksum: '' };
+      return { shallow, ...(await readPackOnThread(bands, { ...packLimits, blobs, signal })) };
     });
+  };
 
   /** Fetches with the first of the filters that the server takes; undefined, as the last of them, is none. */
   const fetchFiltered = async (fetch: Fetch, filters: readonly (Filter | undefined)[]): Promise<Fetched> => {
@@ -153,16 +167,15 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     },
 
     async snapshot(id, blobs, signal) {
-      const request = fetchRequest({ wants: [id], haves: [], isShallow: true, signal }, undefined);
-      const walk = (pack: ArrivingPack) => walkArriving(pack, id, signal);
-      const { pack, checksum, walked } = await ask(request, 'fetch from', async packets => {
-        await readSections(packets, undefined);
-        return await readPackOnThread(
-          readBands(packets, () => {}),
-          { ...packLimits, blobs, walk, signal },
-        );
+      const { pack, checksum } = await fetchWith(undefined, {
+        wants: [id],
+        haves: [],
+        isShallow: true,
+        blobs,
+        signal,
       });
-      return { commit: walked.commit, files: filesOf(pack, walked), dataHash: () => checksum };
+      const commit = commitOf(pack, id);
+      return { commit, files: filesOf(pack, commit, signal), dataHash: () => checksum };
     },
 
     async history({ tips, known, signal }) {
@@ -193,19 +206,6 @@ function toServer(options: SmartHttpRemoteOptions): { url: string; server: GitSe
 
 const encodeCommand = (command: string, args: readonly string[]): Buffer =>
   Buffer.concat([encodeLine(`command=${command}`), delimiterPacket, ...args.map(encodeLine), flushPacket]);
-
-function fetchRequest({ wants, haves, isShallow, signal }: Fetch, filter: Filter | undefined): ServiceRequest {
-  const body = encodeCommand('fetch', [
-    'no-progress',
-    'ofs-delta',
-    ...(isShallow ? ['deepen 1'] : []),
-    ...(filter === undefined ? [] : [`filter ${filter}`]),
-    ...wants.map(id => `want ${id}`),
-    ...haves.map(id => `have ${id}`),
-    'done',
-  ]);
-  return { service: 'git-upload-pack', body, signal };
-}
 
 /** Reads an answer to its end, so that the connection can be used again; what becomes of it changes nothing of what was said. */
 async function readOut(packets: Packets): Promise<void> {

@@ -11,7 +11,7 @@ import { emptyTree } from '../git/object-id.ts';
 import { writePack } from '../git/pack.ts';
 import { packObject } from '../git/packed-object.ts';
 import { readPackOnThread } from '../git/read-pack-on-thread.ts';
-import { type ArrivingPack, filesOf, walkArriving } from '../git/walk-pack.ts';
+import { filesOf } from '../git/walk-pack.ts';
 import { parseModulePath } from '../gomod/module-path.ts';
 import { parseVersion } from '../gomod/version.ts';
 import { SliceStore } from '../spool/slice-store.ts';
@@ -44,9 +44,9 @@ export async function selfTest(signal: AbortSignal): Promise<void> {
 
   await using blobs = new SliceStore(maxBytes);
   const source = writePack([...upload.blobs, ...trees, commit]);
-  const walk = (pack: ArrivingPack) => walkArriving(pack, commit.id, signal);
-  const { pack, walked } = await readPackOnThread(source, { maxBytes, blobs, walk, signal });
-  const { zip, h1 } = await planZip({ module, version }, moduleFiles(filesOf(pack, walked)));
+  const { pack } = await readPackOnThread(source, { maxBytes, blobs, signal });
+  const files = filesOf(pack, { id: commit.id, ...content }, signal);
+  const { zip, h1 } = await planZip({ module, version }, moduleFiles(files));
   if (h1 !== upload.zipHash) throw new Error(`a module that was put in as ${upload.zipHash} came back as ${h1}`);
   if ((await buffer(zip.chunks())).byteLength !== zip.byteLength) throw new Error('a zip is not as large as expected');
 }

@@ -424,10 +424,7 @@ const readInPiecesOf =
 const largePieceReaders: readonly Reader[] = [
   readPack,
   readInPiecesOf(4096),
-  async (pack, options) => {
-    const walk = () => Promise.resolve();
-    return (await readPackOnThread(inPieces(pack, 4096), { ...options, walk })).pack;
-  },
+  async (pack, options) => (await readPackOnThread(inPieces(pack, 4096), options)).pack,
 ];
 const allReaders: readonly Reader[] = [...largePieceReaders, readInPiecesOf(1), readInPiecesOf(7)];
 
