@@ -10,6 +10,15 @@ export function giveWay(): Promise<void> | undefined {
   return performance.now() - turnStart < turnMs ? undefined : takeTurn();
 }
 
+/** What `steps` return, each taken in a turn that has room for it. */
+export async function inTurns<T>(steps: Generator<void, T, void>): Promise<T> {
+  for (;;) {
+    await giveWay();
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
 async function takeTurn(): Promise<void> {
   await setImmediate();
   turnStart = performance.now();

@@ -26,21 +26,42 @@ export function parseH1(text: string): H1 {
  * which would let one list pass for another. golang.org/x/mod/sumdb/dirhash.Hash1
  */
 export function hashFiles(files: Iterable<HashedFile>): H1 {
+  const steps = hashFilesInSteps(files);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Files of a step. */
+const stepFiles = 500;
+
+/** The same, in steps of less than a millisecond. */
+export function* hashFilesInSteps(files: Iterable<HashedFile>): Generator<void, H1, void> {
   const sorted = [...files];
   // Go orders strings by their UTF-8 bytes, JavaScript by UTF-16 units: beyond U+FFFF, where surrogates are, the two differ.
   const isBeyond = sorted.some(({ name }) => surrogate.test(name));
   sorted.sort(isBeyond ? (a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)) : inOrder);
+  const hash = createHash('sha256');
+  for (let at = 0; at < sorted.length; at += stepFiles) {
+    yield;
+    hash.update(linesOf(sorted.slice(at, at + stepFiles)));
+  }
+  return `h1:${hash.digest('base64')}` as H1;
+}
+
+function linesOf(files: readonly HashedFile[]): string {
   // All sums in one piece: to make hex of each takes longer than all the rest.
-  const sums = Buffer.alloc(sorted.length * sumBytes);
-  sorted.forEach(({ sha256 }, i) => {
+  const sums = Buffer.alloc(files.length * sumBytes);
+  files.forEach(({ sha256 }, i) => {
     sums.set(sha256, i * sumBytes);
   });
   const hex = sums.toString('hex');
-  const lines = sorted.map(({ name }, i) => {
+  const lines = files.map(({ name }, i) => {
     if (name.includes('\n')) throw new TypeError(`a file name with a newline has no h1: hash: ${JSON.stringify(name)}`);
     return `${hex.slice(i * sumBytes * 2, (i + 1) * sumBytes * 2)}  ${name}\n`;
   });
-  return `h1:${createHash('sha256').update(lines.join('')).digest('base64')}` as H1;
+  return lines.join('');
 }
 
 /** Bytes of a SHA-256. */

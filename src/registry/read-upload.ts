@@ -2,10 +2,10 @@
 import { checkBlob, checkTreePath, isReadByGit } from '../git/fsck.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import type { PackedObject } from '../git/packed-object.ts';
-import { giveWay } from '../give-way.ts';
+import { giveWay, inTurns } from '../give-way.ts';
 import { InvalidGoMod } from '../gomod/errors.ts';
 import { findModulePath, parseGoMod } from '../gomod/go-mod.ts';
-import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
+import { type H1, hashFilesInSteps, hashGoMod } from '../gomod/h1.ts';
 import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
@@ -134,7 +134,7 @@ async function readFiles({ entries, target, hashing, onFile }: FilesToRead): Pro
     files,
     blobs: [...blobs.values()],
     goMod,
-    zipHash: hashFiles(hashed),
+    zipHash: await inTurns(hashFilesInSteps(hashed)),
     goModHash: hashGoMod(goMod),
     warnings: read?.warnings ?? [],
   };

@@ -9,8 +9,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { Commit } from '../git/commit.ts';
 import type { ObjectId } from '../git/object-id.ts';
 import type { CommitFiles as Files, SnapshotFile } from '../git/remote.ts';
-import { giveWay } from '../give-way.ts';
-import { type H1, hashFiles, hashGoMod } from '../gomod/h1.ts';
+import { giveWay, inTurns } from '../give-way.ts';
+import { type H1, hashFilesInSteps, hashGoMod } from '../gomod/h1.ts';
 import { goModPaths } from '../gomod/module-directory.ts';
 import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
@@ -250,7 +250,7 @@ export async function planZip(
       zip.add({ name, content });
     }
   }
-  return { zip, h1: hashFiles(hashes) };
+  return { zip, h1: await inTurns(hashFilesInSteps(hashes)) };
 }
 
 /** To be changed with how zips are laid out, or deltas compressed. */

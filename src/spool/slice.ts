@@ -35,7 +35,7 @@ export const subslice = (slice: Slice, start: number, end: number): Slice => ({
 export const readSlice = ({ bulk, start, end }: Slice): Buffer | Promise<Buffer> =>
   Buffer.isBuffer(bulk) ? bulk.subarray(start, end) : bulk.read(start, end);
 
-const partBytes = 1024 * 1024;
+const partBytes = 256 * 1024;
 
 /** The bytes of a slice that may be too large to be held whole. */
 export function* readParts(slice: Slice): Generator<Buffer | Promise<Buffer>, void> {
