@@ -1,5 +1,5 @@
 import type { ObjectId } from './object-id.ts';
-import { type PackedObject, packObject } from './packed-object.ts';
+import { type HeldObject, packObject } from './packed-object.ts';
 import type { FileMode } from './remote.ts';
 
 /** A file of a tree to be built; `path` has its parts separated by `/`. */
@@ -27,9 +27,9 @@ export class TreeBuilder {
   }
 
   /** Yields every tree, as often as it occurs; the last is the root. */
-  *trees(): Generator<PackedObject, void> {
+  *trees(): Generator<HeldObject, void> {
     for (const directory of this.#directories.toReversed()) {
-      const tree = packObject('tree', encodeDirectory(directory));
+      const tree = packDirectory(directory);
       directory.id = tree.id;
       yield tree;
     }
@@ -58,15 +58,14 @@ function place(root: Directory, file: TreeFile): Directory[] {
 }
 
 /** Entries are `{mode} {name}\0{20 bytes}`, in the order of their names' bytes, a directory's as if it ended in `/`. */
-function encodeDirectory({ entries }: Directory): Buffer {
+function packDirectory({ entries }: Directory): HeldObject {
+  const names: ObjectId[] = [];
   const encoded = Array.from(entries, ([name, entry]) => {
     const bytes = toByteString(name);
-    const isFile = 'path' in entry;
-    return {
-      sortKey: isFile ? bytes : `${bytes}/`,
-      head: `${isFile ? entry.mode : '40000'} ${bytes}\0`,
-      id: entry.id ?? '',
-    };
+    const mode = 'path' in entry ? entry.mode : '40000';
+    if (entry.id === undefined) throw new TypeError('a directory is packed after those in it');
+    if (mode !== '160000') names.push(entry.id);
+    return { sortKey: mode === '40000' ? `${bytes}/` : bytes, head: `${mode} ${bytes}\0`, id: entry.id };
   });
   encoded.sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1));
   const size = encoded.reduce((bytes, { head }) => bytes + head.length + idBytes, 0);
@@ -76,7 +75,7 @@ function encodeDirectory({ entries }: Directory): Buffer {
     at += content.write(head, at, 'latin1');
     at += content.write(id, at, 'hex');
   }
-  return content;
+  return packObject('tree', content, names);
 }
 
 const idBytes = 20;

@@ -20,6 +20,8 @@ interface ObjectFacts {
 export interface HeldObject extends ObjectFacts {
   /** The content as one zlib stream (RFC 1950), in pieces: what is compressed already is used without a copy. */
   readonly zlib: readonly Uint8Array[];
+  /** The objects that it needs beside it, where whoever made it has told. */
+  readonly names?: readonly ObjectId[] | undefined;
 }
 
 /** A file of which the most may lie on the disk until it is sent. */
@@ -29,9 +31,9 @@ export interface KeptBlob extends ObjectFacts {
 }
 
 /** Packs `content`. A tree is not compressed: most of it are ids, and each call of deflate takes longer than all else that a tree needs. */
-export function packObject(kind: ObjectKind, content: Uint8Array): HeldObject {
+export function packObject(kind: ObjectKind, content: Uint8Array, names?: readonly ObjectId[]): HeldObject {
   const zlib = kind === 'tree' ? storeAsZlib(content) : deflateSync(content);
-  return { kind, id: hashObject(kind, content), size: content.byteLength, zlib: [zlib] };
+  return { kind, id: hashObject(kind, content), size: content.byteLength, zlib: [zlib], names };
 }
 
 const maxStoredBytes = 0xffff;
@@ -58,8 +60,9 @@ export const packedBytes = ({ zlib }: PackedObject): number =>
   zlib.reduce((bytes, piece) => bytes + (piece instanceof Uint8Array ? piece.byteLength : sliceBytes(piece)), 0);
 
 /** The objects that this one needs beside it in a repository: a commit's tree and parents, a tree's entries without submodules, a tag's target. */
-export function namedBy(object: PackedObject): ObjectId[] {
+export function namedBy(object: PackedObject): readonly ObjectId[] {
   if (object.kind === 'blob') return [];
+  if (object.names !== undefined) return object.names;
   const { content } = inflateExactly(Buffer.concat(object.zlib), object.size);
   switch (object.kind) {
     case 'commit': {
