@@ -85,9 +85,8 @@ async function* piecesOf(response: IncomingMessage): AsyncGenerator<Buffer, void
   try {
     if (response.errored) throw response.errored;
     const watermarks = { highWaterMark: maxWaitingPieces, lowWaterMark: maxWaitingPieces / 2 };
-    const events = on(response, 'data', { close: ['end', 'close'], ...watermarks });
+    const events = on(response, 'data', { close: ['end'], ...watermarks });
     for await (const [piece] of events as AsyncIterable<[Buffer]>) yield piece;
-    if (!response.complete) throw Object.assign(new Error('the answer is cut off'), { code: 'ECONNRESET' });
   } finally {
     response.destroy();
   }

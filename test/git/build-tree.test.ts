@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { TreeFile } from '../../src/git/build-tree.ts';
+import { TreeBuilder, type TreeFile } from '../../src/git/build-tree.ts';
 import { CorruptObject } from '../../src/git/errors.ts';
 import { emptyTree, hashObject, parseObjectId } from '../../src/git/object-id.ts';
-import { packObject } from '../../src/git/packed-object.ts';
+import { namedBy, packObject } from '../../src/git/packed-object.ts';
 import { parseTree } from '../../src/git/parse-tree.ts';
 import type { FileMode } from '../../src/git/remote.ts';
 import { buildTree } from '../support/build-tree.ts';
@@ -101,6 +101,21 @@ test('a tree that is cut off, leads out of itself or holds what is no file is co
   for (const mode of ['', '0', '100', '10064x', '060000', '140000', '-100644']) {
     assert.throws(() => parseTree(someId, entry(mode, 'a')), CorruptObject, mode);
   }
+});
+
+test('a tree that was built tells what it names, as reading it would', () => {
+  const modes: readonly FileMode[] = ['100644', '100755', '120000', '160000'];
+  fc.assert(
+    fc.property(paths, paths => {
+      const builder = new TreeBuilder();
+      for (const [i, path] of paths.entries()) builder.add(file(path, modes[i % modes.length]));
+      for (const tree of builder.trees()) {
+        const { names, ...untold } = tree;
+        assert.deepEqual([...(names ?? [])].sort(), [...namedBy(untold)].sort());
+        assert.deepEqual(namedBy(tree), names);
+      }
+    }),
+  );
 });
 
 test('what was built is read again', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createHttpPoster } from '../../src/git/http-post.ts';
 import { type GitService, requestService } from '../../src/git/smart-http-request.ts';
 
@@ -40,6 +41,50 @@ test('reading goes over a new connection where the kept one was closed; a push n
     assert.deepEqual(requests, [['git-upload-pack', 'git-upload-pack'], ['git-receive-pack'], ['git-upload-pack']]);
   } finally {
     for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+});
+
+test('an answer that ends before its time is no answer, and one that nobody takes does not pile up', async () => {
+  const sent = { bytes: 0 };
+  const server = createServer(socket => {
+    socket.on('error', () => {});
+    socket.once('data', async data => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n');
+      if (data.includes('/cut-length')) socket.end('Content-Length: 10\r\n\r\nhello');
+      else if (data.includes('/cut-chunk')) socket.end('Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+      else {
+        socket.write('Content-Length: 100000000\r\n\r\n');
+        const piece = Buffer.alloc(100_000);
+        for (; sent.bytes < 100_000_000 && !socket.destroyed; sent.bytes += piece.byteLength) {
+          if (!socket.write(piece)) await once(socket, 'drain').catch(() => {});
+        }
+      }
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  using poster = createHttpPoster();
+  const post = async (path: string) => {
+    const url = new URL(`http://127.0.0.1:${port}${path}`);
+    const signal = AbortSignal.timeout(10_000);
+    const request = { url, headers: {}, body: Buffer.alloc(0), connection: 'new', timeoutMs: 5_000, signal } as const;
+    return (await poster.post(request)).body;
+  };
+  try {
+    for (const path of ['/cut-length', '/cut-chunk']) {
+      const pieces: string[] = [];
+      await assert.rejects(async () => {
+        for await (const piece of await post(path)) pieces.push(piece.toString());
+      }, path);
+      assert.deepEqual(pieces, ['hello'], path);
+    }
+    for await (const _ of await post('/large')) {
+      await sleep(300);
+      break;
+    }
+    assert.ok(sent.bytes < 20_000_000, `${sent.bytes} bytes were taken`);
+  } finally {
     server.close();
   }
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { hashFiles, hashGoMod, isH1, parseH1 } from '../../src/gomod/h1.ts';
+import { hashFiles, hashFilesInSteps, hashGoMod, isH1, parseH1 } from '../../src/gomod/h1.ts';
 import { askGo, skipWithoutGo } from '../support/go-oracle.ts';
 
 const sha256 = (content: string) => createHash('sha256').update(content).digest();
@@ -67,6 +67,18 @@ test('the hash is that of a line for each file, in the order of their bytes', ()
       assert.equal(hashFiles(files), `h1:${hash.digest('base64')}`);
     }),
   );
+});
+
+test('the hash of many files is made in steps, and is the same', () => {
+  const files = Array.from({ length: 1_201 }, (_, i) => ({ name: `file${i}`, sha256: sha256(`${i}`) }));
+  const steps = hashFilesInSteps(files);
+  let count = 0;
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) count += 1;
+  assert.equal(count, 3);
+  const sorted = files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const lines = sorted.map(({ name, sha256 }) => `${sha256.toString('hex')}  ${name}\n`);
+  assert.equal(step.value, `h1:${createHash('sha256').update(lines.join('')).digest('base64')}`);
 });
 
 test('a name with a newline is refused, as Go refuses it', () => {

@@ -77,6 +77,15 @@ describe('hashing an upload', () => {
     for (const batch of batches) assert.ok(batch.length <= 4, `${batch.length} MB at once`);
   });
 
+  it('begins before it is asked for hashes, and with no more than so many bytes of contents', async () => {
+    const zeros = Array.from({ length: 100 }, (_, i) => ({ name: `${i}`, content: '0'.repeat(megabyte) }));
+    await using _ = await begin([noise, ...zeros]);
+    await new Promise(resolve => setImmediate(resolve));
+    assert.ok(waiting() > 0);
+    // Of 4 MB each, and the one before them.
+    assert.ok(waiting() <= 7, `${waiting()} batches`);
+  });
+
   it('leaves no work behind when nobody wants it', async () => {
     const zeros = Array.from({ length: 40 }, (_, i) => ({ name: `${i}`, content: '0'.repeat(megabyte) }));
     {

@@ -8,13 +8,20 @@ import type { Forge } from '../../src/forge/forge.ts';
 import { createLocalForge } from '../../src/forge/local/local-forge.ts';
 import { encodeCommit } from '../../src/git/commit.ts';
 import { inflateBlob } from '../../src/git/deflated-blob.ts';
-import { TooManyFiles } from '../../src/git/errors.ts';
+import { GitUnavailable, TooManyFiles } from '../../src/git/errors.ts';
 import type { ObjectId } from '../../src/git/object-id.ts';
 import { type PackedObject, packObject } from '../../src/git/packed-object.ts';
 import { parseRefName } from '../../src/git/ref-name.ts';
 import { parseModulePath } from '../../src/gomod/module-path.ts';
 import { parseVersion } from '../../src/gomod/version.ts';
-import { HashMismatch, NotAllowed, NotFound, PublishConflict, UnservableVersion } from '../../src/registry/errors.ts';
+import {
+  HashMismatch,
+  InvalidUpload,
+  NotAllowed,
+  NotFound,
+  PublishConflict,
+  UnservableVersion,
+} from '../../src/registry/errors.ts';
 import { makeMarker, markerRef } from '../../src/registry/marker.ts';
 import { parsePathRule } from '../../src/registry/path-rule.ts';
 import { Registry } from '../../src/registry/registry.ts';
@@ -36,7 +43,11 @@ describe('Registry', () => {
   beforeEach(() => {
     const fs = createFsFromVolume(new Volume());
     forge = createLocalForge({ fs, directory: '/', users: new Map([['ann', 'secret']]), visibility: 'private', log });
-    registry = new Registry({
+    registry = newRegistry(forge);
+  });
+
+  const newRegistry = (forge: Forge) =>
+    new Registry({
       forge,
       owners: ['acme', 'beta'],
       pathRules: [parsePathRule('go.acme.dev/{repo}=acme/{repo}')],
@@ -48,7 +59,6 @@ describe('Registry', () => {
       refsTtlMs: 1,
       log,
     });
-  });
 
   async function publish(module: string, version: string, files: Record<string, string> = {}) {
     const body = await moduleZip(module, version, files);
@@ -325,6 +335,22 @@ describe('Registry', () => {
       await publish('go.acme.dev/lib', 'v1.1.0');
       assert.equal(await main(), theirs);
     });
+  });
+
+  it('refuses an upload for what is wrong with it, though its repository can’t be asked for', async () => {
+    const isDown = () => Promise.reject(new GitUnavailable('down'));
+    const down = {
+      ...forge,
+      remote: (...of: Parameters<Forge['remote']>) => ({ ...forge.remote(...of), refs: isDown }),
+    };
+    registry = newRegistry(down);
+    const upload = (body: Buffer) =>
+      registry.publish({ owner: 'acme', caller: ann, body, expected: undefined }, signal);
+    await assert.rejects(
+      upload(await moduleZip('go.acme.dev/lib', 'v1.0.0', { 'go.mod': 'module other\n' })),
+      InvalidUpload,
+    );
+    await assert.rejects(upload(await moduleZip('go.acme.dev/lib', 'v1.0.0')), GitUnavailable);
   });
 
   it('serves no content that is not what was published, and names both hashes', async () => {

@@ -90,6 +90,19 @@ describe('SharedCache', () => {
     assert.equal(source.state.calls, 2);
   });
 
+  it('lets go of the very value that it is told to, and of no later one', async () => {
+    const released: Value[] = [];
+    const owners = { retain() {}, release: (value: Value) => void released.push(value) };
+    const cache = new SharedCache<Value>({ maxBytes: 100, bytesOf: () => 1, owners });
+    const [first, second] = [{ n: 1 }, { n: 2 }];
+    cache.set('a', first);
+    cache.delete('a', second);
+    assert.equal(cache.peek('a'), first);
+    cache.delete('a', first);
+    assert.equal(cache.peek('a'), undefined);
+    assert.deepEqual(released, [first]);
+  });
+
   it('says until when it keeps a value, whoever asks for it meanwhile', async () => {
     const cache = new SharedCache<Value>({ max: 10, ttlMs: 60_000 });
     const source = controlledFetch();
