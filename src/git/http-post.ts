@@ -70,7 +70,7 @@ function post({ url, headers, body, timeoutMs, signal }: PostRequest, agent: Htt
       stop = reason => response.destroy(reason);
       // Who has been answered needs not send the rest.
       response.once('end', () => request.writableFinished || request.destroy());
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: piecesOf(response) });
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: piecesOf(response, signal) });
     });
     if (Buffer.isBuffer(body)) request.end(body);
     else pipeline(Readable.from(body, { objectMode: true }), request).catch(reject);
@@ -81,12 +81,15 @@ function post({ url, headers, body, timeoutMs, signal }: PostRequest, agent: Htt
 const maxWaitingPieces = 16;
 
 /** The body as it comes. A stream's own iteration copies pieces that came meanwhile into one, which takes longer than all else that is done with them here. */
-async function* piecesOf(response: IncomingMessage): AsyncGenerator<Buffer, void> {
+async function* piecesOf(response: IncomingMessage, signal: AbortSignal): AsyncGenerator<Buffer, void> {
   try {
-    if (response.errored) throw response.errored;
+    // What has ended says so no more.
+    signal.throwIfAborted();
+    if (response.destroyed) throw response.errored ?? new Error('the answer was not taken in time');
     const watermarks = { highWaterMark: maxWaitingPieces, lowWaterMark: maxWaitingPieces / 2 };
     const events = on(response, 'data', { close: ['end'], ...watermarks });
     for await (const [piece] of events as AsyncIterable<[Buffer]>) yield piece;
+    signal.throwIfAborted();
   } finally {
     response.destroy();
   }

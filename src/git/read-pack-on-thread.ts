@@ -102,7 +102,7 @@ class Reading {
   async send(source: AsyncIterable<Uint8Array>): Promise<void> {
     for await (const piece of source) {
       for (let at = 0; at < piece.byteLength; ) {
-        await this.#until(() => this.#waiting < maxWaiting);
+        await this.#until(() => this.#waiting < maxWaiting || undefined);
         this.#part ??= this.#returned.pop() ?? new Uint8Array(partBytes);
         const some = piece.subarray(at, at + partBytes - this.#filled);
         this.#part.set(some, this.#filled);
@@ -125,9 +125,8 @@ class Reading {
     this.#waiting += 1;
   }
 
-  async finish(): Promise<PackEnd> {
-    await this.#until(() => this.#end !== undefined);
-    return this.#end ?? { bulks: [], checksum: '' };
+  finish(): Promise<PackEnd> {
+    return this.#until(() => this.#end);
   }
 
   #hear(news: PackNews): void {
@@ -153,10 +152,12 @@ class Reading {
     this.#wake();
   }
 
-  async #until(isSo: () => boolean): Promise<void> {
+  /** Waits until `find` finds something. */
+  async #until<T>(find: () => T | undefined): Promise<T> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason;
-      if (isSo()) return;
+      const found = find();
+      if (found !== undefined) return found;
       await new Promise<void>(resolve => {
         this.#wake = resolve;
       });

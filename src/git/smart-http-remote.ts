@@ -4,7 +4,6 @@
  */
 
 import { giveWay } from '../give-way.ts';
-import type { SliceStore } from '../spool/slice-store.ts';
 import { CorruptPack, GitUnavailable, ObjectMissing } from './errors.ts';
 import { commitFilters, type Filter, FilterRefused, fileFilters, type RefusedFilters } from './fetch-filter.ts';
 import { type HttpPoster, NoProgress } from './http-post.ts';
@@ -54,15 +53,11 @@ interface Fetch {
   readonly haves: readonly ObjectId[];
   /** Whether commits come without those before them. */
   readonly isShallow: boolean;
-  /** Where blobs are kept compressed, for a zip. */
-  readonly blobs?: SliceStore;
   readonly signal: AbortSignal;
 }
 
 interface Fetched {
   readonly pack: ReadPack;
-  /** Of the pack's bytes; known where its blobs are kept. */
-  readonly checksum: string;
   /** Commits whose parents the server lacks, or was not to send. */
   readonly shallow: ReadonlySet<ObjectId>;
 }
@@ -88,24 +83,15 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     }
   };
 
-  const fetchWith = (filter: Filter | undefined, fetch: Fetch): Promise<Fetched> => {
-    const { wants, haves, isShallow, blobs, signal } = fetch;
-    const body = encodeCommand('fetch', [
-      'no-progress',
-      'ofs-delta',
-      ...(isShallow ? ['deepen 1'] : []),
-      ...(filter === undefined ? [] : [`filter ${filter}`]),
-      ...wants.map(id => `want ${id}`),
-      ...haves.map(id => `have ${id}`),
-      'done',
-    ]);
-    return ask({ service: 'git-upload-pack', body, signal }, 'fetch from', async packets => {
+  const fetchWith = (filter: Filter | undefined, fetch: Fetch): Promise<Fetched> =>
+    ask(fetchRequest(fetch, filter), 'fetch from', async packets => {
       const shallow = await readSections(packets, filter);
-      const bands = readBands(packets, () => {});
-      if (blobs === undefined) return { shallow, pack: await readPack(bands, { ...packLimits, signal }), checksum: '' };
-      return { shallow, ...(await readPackOnThread(bands, { ...packLimits, blobs, signal })) };
+      const pack = await readPack(
+        readBands(packets, () => {}),
+        { ...packLimits, signal: fetch.signal },
+      );
+      return { shallow, pack };
     });
-  };
 
   /** Fetches with the first of the filters that the server takes; undefined, as the last of them, is none. */
   const fetchFiltered = async (fetch: Fetch, filters: readonly (Filter | undefined)[]): Promise<Fetched> => {
@@ -167,12 +153,13 @@ export function createSmartHttpRemote(options: SmartHttpRemoteOptions): Remote {
     },
 
     async snapshot(id, blobs, signal) {
-      const { pack, checksum } = await fetchWith(undefined, {
-        wants: [id],
-        haves: [],
-        isShallow: true,
-        blobs,
-        signal,
+      const request = fetchRequest({ wants: [id], haves: [], isShallow: true, signal });
+      const { pack, checksum } = await ask(request, 'fetch from', async packets => {
+        await readSections(packets);
+        return await readPackOnThread(
+          readBands(packets, () => {}),
+          { ...packLimits, blobs, signal },
+        );
       });
       const commit = commitOf(pack, id);
       return { commit, files: filesOf(pack, commit, signal), dataHash: () => checksum };
@@ -206,6 +193,19 @@ function toServer(options: SmartHttpRemoteOptions): { url: string; server: GitSe
 
 const encodeCommand = (command: string, args: readonly string[]): Buffer =>
   Buffer.concat([encodeLine(`command=${command}`), delimiterPacket, ...args.map(encodeLine), flushPacket]);
+
+function fetchRequest({ wants, haves, isShallow, signal }: Fetch, filter?: Filter): ServiceRequest {
+  const body = encodeCommand('fetch', [
+    'no-progress',
+    'ofs-delta',
+    ...(isShallow ? ['deepen 1'] : []),
+    ...(filter === undefined ? [] : [`filter ${filter}`]),
+    ...wants.map(id => `want ${id}`),
+    ...haves.map(id => `have ${id}`),
+    'done',
+  ]);
+  return { service: 'git-upload-pack', body, signal };
+}
 
 /** Reads an answer to its end, so that the connection can be used again; what becomes of it changes nothing of what was said. */
 async function readOut(packets: Packets): Promise<void> {
@@ -261,7 +261,7 @@ async function readRefs(packets: Packets, prefixes: readonly string[]): Promise<
 }
 
 /** The sections of gitprotocol-v2(5), "fetch", up to the pack, which is the last: the commits that are cut off from their parents. */
-async function readSections(packets: Packets, filter: Filter | undefined): Promise<ReadonlySet<ObjectId>> {
+async function readSections(packets: Packets, filter?: Filter): Promise<ReadonlySet<ObjectId>> {
   const shallow = new Set<ObjectId>();
   try {
     for (;;) {

@@ -3,9 +3,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { readParts, type Slice } from '../spool/slice.ts';
 
-/** Parts that are read while one is sent; Node would take sixteen. */
-const partsAhead = 2;
-
 /** A reply whose body is on the disk, and is read as the client takes it. */
 export class StreamedReply {
   readonly status: number;
@@ -23,6 +20,6 @@ export class StreamedReply {
   /** Resolves when nothing is left to read. Throws SpoolFault, and what pipeline throws where the client goes away. */
   async send(response: ServerResponse): Promise<void> {
     response.writeHead(this.status, this.#headers);
-    await pipeline(Readable.from(readParts(this.#body), { highWaterMark: partsAhead }), response);
+    await pipeline(Readable.from(readParts(this.#body)), response);
   }
 }

@@ -47,7 +47,7 @@ export function hashUpload<File extends CompressedFile>(upload: UploadToHash<Fil
   let contentBytesUnderWay = 0;
   const begin = () => {
     while (underWay.length < maxUnderWay && contentBytesUnderWay < maxContentBytesUnderWay) {
-      const batch = batcher.full.shift();
+      const batch = batcher.take();
       if (batch === undefined) return;
       const isForThreads = archive.byteLength >= minBytesForThreads && batch.files.every(isHeld);
       underWay.push(
@@ -145,7 +145,9 @@ interface Neighbours<File extends CompressedFile> {
 }
 
 class Batcher<File extends CompressedFile> {
-  readonly full: Neighbours<File>[] = [];
+  readonly #full: Neighbours<File>[] = [];
+  /** So many of them: there may be one for each of 200,000 files, too many for an array to be shifted. */
+  #taken = 0;
   #batch: Neighbours<File> | undefined;
 
   add(file: File): void {
@@ -164,8 +166,15 @@ class Batcher<File extends CompressedFile> {
   }
 
   end(): void {
-    if (this.#batch !== undefined) this.full.push(this.#batch);
+    if (this.#batch !== undefined) this.#full.push(this.#batch);
     this.#batch = undefined;
+  }
+
+  /** The next one that is full. */
+  take(): Neighbours<File> | undefined {
+    const batch = this.#full[this.#taken];
+    if (batch !== undefined) this.#taken += 1;
+    return batch;
   }
 }
 

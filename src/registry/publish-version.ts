@@ -51,6 +51,9 @@ export interface PublishOptions extends Stores {
   readonly republish: 'any' | 'same';
 }
 
+/** Older refs are read again before anything is decided by them. */
+const maxRefsAgeMs = 1_000;
+
 /** How often refs are read again after somebody else was faster; the second time only the tag itself can be lost. */
 const attempts = 4;
 
@@ -68,11 +71,12 @@ export async function publishVersion(
   await using opened = await openUpload(body, expected, signal);
   const { module, version } = opened.target;
   const place = repositories.place(owner, module);
-  // Asked for while files are hashed; whoever's upload is refused need not know how it ends.
-  let found = refsIfThere();
-  found.catch(() => {});
+  // While files are hashed.
+  const asked = performance.now();
+  let found = askForRefs();
   const builder = new TreeBuilder();
   const upload = await opened.read(({ path, id }) => builder.add({ path: inModule(place, path), mode: '100644', id }));
+  if (performance.now() - asked > maxRefsAgeMs) found = askForRefs();
   const tag = tagRefOf(place, version);
   checkSizes(upload, repositories.forge.maxFileBytes);
   const remote = repositories.forge.remote(place, caller);
@@ -102,7 +106,7 @@ export async function publishVersion(
       repositories.forget(place);
       const wasPart = error instanceof PushRefused && known.size > 0;
       if (!(error instanceof RefMoved || wasPart) || attempt === attempts) throw error;
-      found = refsIfThere();
+      found = askForRefs();
       continue;
     }
     repositories.forget(place);
@@ -130,6 +134,13 @@ export async function publishVersion(
     if (runsActions) refuseWorkflows(upload);
     if (isNew) return { byName: new Map(), head: undefined };
     return found ?? (await repositories.freshRefs(place, caller, signal));
+  }
+
+  /** Whoever's upload is refused before need not know how it ends. */
+  function askForRefs(): Promise<Refs | undefined> {
+    const refs = refsIfThere();
+    refs.catch(() => {});
+    return refs;
   }
 
   async function refsIfThere(): Promise<Refs | undefined> {

@@ -46,7 +46,7 @@ export async function selfTest(signal: AbortSignal): Promise<void> {
   const source = writePack([...upload.blobs, ...trees, commit]);
   const { pack } = await readPackOnThread(source, { maxBytes, blobs, signal });
   const files = filesOf(pack, { id: commit.id, ...content }, signal);
-  const { zip, h1 } = await planZip({ module, version }, moduleFiles(files));
+  const { zip, h1 } = await planZip({ module, version }, moduleFiles(files), signal);
   if (h1 !== upload.zipHash) throw new Error(`a module that was put in as ${upload.zipHash} came back as ${h1}`);
   if ((await buffer(zip.chunks())).byteLength !== zip.byteLength) throw new Error('a zip is not as large as expected');
 }

@@ -137,7 +137,7 @@ export class VersionContents {
       origin.kind === 'published'
         ? publishedFiles(at, files)
         : sourceFiles(files, await this.#sources.locate(at, at, signal), store);
-    const { zip, h1 } = await planZip(at, moduleFiles);
+    const { zip, h1 } = await planZip(at, moduleFiles, signal);
     if (origin.kind === 'published') checkHash(at, 'zip', origin.record.zipHash, h1);
     const content = { kind: 'zip', etag: zipEtag(at, dataHash()), modified } as const;
     if (zip.byteLength <= this.#spoolAboveBytes) {
@@ -239,11 +239,13 @@ async function* publishedFiles(
 export async function planZip(
   { module, version }: Pick<VersionAt, 'module' | 'version'>,
   files: AsyncIterable<readonly ModuleFile[]>,
+  signal: AbortSignal,
 ): Promise<{ zip: ZipBuilder; h1: H1 }> {
   const zip = new ZipBuilder();
   const hashes: { name: string; sha256: Buffer }[] = [];
   for await (const batch of files) {
     await giveWay();
+    signal.throwIfAborted();
     for (const { path, content } of batch) {
       const name = `${module}@${version}/${path}`;
       hashes.push({ name, sha256: content.sha256 });
@@ -253,9 +255,12 @@ export async function planZip(
   return { zip, h1: await inTurns(hashFilesInSteps(hashes)) };
 }
 
-/** To be changed with how zips are laid out, or deltas compressed. */
+/** To be changed with how zips are laid out, with what is compressed here, and with the rules by which the files of source versions are made. */
 const zipLayout = 1;
 
-/** The zip's validator, before its bytes are made: what is compressed here is compressed by zlib, and all else is arithmetic on the files. */
-const zipEtag = ({ module, version }: VersionAt, dataHash: string): string =>
-  etagOf(createHash('sha256').update([zipLayout, process.versions.zlib, module, version, dataHash].join('\n')));
+/** What compresses here; it may do so in another way on another processor. */
+const compressor = `${process.versions.zlib} ${process.arch}`;
+
+/** The zip's validator, before its bytes are made: they are arithmetic on the commit's files, as these are compressed, and on what is named here. */
+const zipEtag = ({ module, version, commit }: VersionAt, dataHash: string): string =>
+  etagOf(createHash('sha256').update([zipLayout, compressor, module, version, commit, dataHash].join('\n')));

@@ -13,7 +13,7 @@ export class SpoolFault extends Error {
 export interface Spool extends AsyncDisposable {
   /** Of what was appended so far, or is expected. */
   readonly byteLength: number;
-  /** Says how much there will be in all: who reads what is not there yet waits for it. */
+  /** Says how much there will be in all: who reads what is not there yet waits for it. What is appended still goes behind what was appended. */
   expect(byteLength: number): void;
   /** Tells those who wait, now or later, why nothing more will come. */
   fail(reason: unknown): void;
@@ -43,8 +43,8 @@ const batchBytes = 1024 * 1024;
 const minWindowBytes = 64 * 1024;
 const maxWindowBytes = 1024 * 1024;
 
-/** As many as there are places in a zip that are read in turn: its directory, what is before an entry's data, and what is behind it. */
-const maxWindows = 3;
+/** As many as there are places in a zip that are read in turn: its directory, what is before an entry's data, what is behind it, and what is hashed meanwhile. */
+const maxWindows = 4;
 
 interface Window {
   readonly start: number;

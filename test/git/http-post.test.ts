@@ -88,3 +88,28 @@ test('an answer that ends before its time is no answer, and one that nobody take
     server.close();
   }
 });
+
+test('an answer whose request was given up is none, however much of it had come', async () => {
+  const server = createServer(socket => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'));
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  using poster = createHttpPoster();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const url = new URL(`http://127.0.0.1:${port}/`);
+  const request = { url, headers: {}, body: Buffer.alloc(0), connection: 'new', timeoutMs: 5_000, signal } as const;
+  try {
+    const { body } = await poster.post(request);
+    await sleep(50);
+    controller.abort(new Error('given up'));
+    await sleep(50);
+    await assert.rejects(async () => {
+      for await (const _ of body);
+    }, /given up/);
+  } finally {
+    server.close();
+  }
+});

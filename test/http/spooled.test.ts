@@ -80,6 +80,19 @@ describe('a zip on the disk', { skip: withoutProc }, () => {
     await untilFilesAre(0);
   });
 
+  it('has another validator where its files have other names', async () => {
+    await using app = await startSpooling();
+    const etags = new Set<string | null>();
+    for (const name of ['a.bin', 'b.bin']) {
+      const zip = await moduleZip(module, 'v1.0.0', { [name]: files['data.bin'] });
+      assert.equal((await put(app, zip)).status, 201);
+      etags.add((await get(app, 'v1.0.0')).headers.get('etag'));
+      const address = `${app.url}/api/v1/packages/acme/go/${encodeURIComponent(module)}/v1.0.0`;
+      assert.equal((await fetch(address, { method: 'DELETE', headers: auth })).status, 204);
+    }
+    assert.equal(etags.size, 2);
+  });
+
   it('is open once while it is in the cache, however many read it, and not longer', async () => {
     await using app = await startSpooling('7');
     for (const version of ['v1.0.0', 'v1.1.0', 'v1.2.0']) {

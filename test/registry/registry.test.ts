@@ -26,6 +26,7 @@ import { makeMarker, markerRef } from '../../src/registry/marker.ts';
 import { parsePathRule } from '../../src/registry/path-rule.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { encodeRepositoryName } from '../../src/registry/repository-name.ts';
+import { createSpool } from '../../src/spool/spool.ts';
 import { buildTree } from '../support/build-tree.ts';
 import { eachFile } from '../support/each-file.ts';
 import { inMemory } from '../support/in-memory.ts';
@@ -351,6 +352,42 @@ describe('Registry', () => {
       InvalidUpload,
     );
     await assert.rejects(upload(await moduleZip('go.acme.dev/lib', 'v1.0.0')), GitUnavailable);
+  });
+
+  it('decides by refs that are no older than a second, however long an upload takes to be read', async () => {
+    let asked = 0;
+    const remote = (...of: Parameters<Forge['remote']>) => {
+      const real = forge.remote(...of);
+      const refs: typeof real.refs = options => {
+        asked += 1;
+        return real.refs(options);
+      };
+      return { ...real, refs };
+    };
+    registry = newRegistry({ ...forge, remote });
+    await publish('go.acme.dev/lib', 'v1.0.0');
+    const counts: number[] = [];
+    for (const [version, delayMs] of [
+      ['v1.1.0', 0],
+      ['v1.2.0', 1_100],
+    ] as const) {
+      const spool = await createSpool();
+      await spool.append(await moduleZip('go.acme.dev/lib', version));
+      let reads = 0;
+      // Of the reads that come after the directory, one is slow.
+      const read = async (start: number, end: number) => {
+        reads += 1;
+        if (reads === 5) await setTimeout(delayMs);
+        return spool.read(start, end);
+      };
+      asked = 0;
+      const body = { ...spool, byteLength: spool.byteLength, read };
+      await registry.publish({ owner: 'acme', caller: ann, body, expected: undefined }, signal);
+      await registry.settled();
+      counts.push(asked);
+      await spool[Symbol.asyncDispose]();
+    }
+    assert.equal(counts[1], (counts[0] ?? 0) + 1);
   });
 
   it('serves no content that is not what was published, and names both hashes', async () => {

@@ -100,10 +100,16 @@ export async function writeNewFile<T>(
   meanwhile: (returned: T) => Promise<void> = async () => {},
 ): Promise<void> {
   const handle = await fs.promises.open(path, 'wx');
-  // A sync that fails may be the only one that is told of it, so each waits for the one before.
+  // A sync that fails may be the only one that is told of it, so each waits for the one before; one that has not begun is enough for all.
   let synced = Promise.resolve();
+  let isNextWaiting = false;
   const sync = () => {
-    synced = synced.then(() => handle.datasync());
+    if (isNextWaiting) return;
+    isNextWaiting = true;
+    synced = synced.then(() => {
+      isNextWaiting = false;
+      return handle.datasync();
+    });
     synced.catch(() => {});
   };
   try {

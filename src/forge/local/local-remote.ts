@@ -95,13 +95,13 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
       run('read', signal, async (): Promise<Snapshot> => {
         await using packs = await createPackedReader(fs, gitdir);
         const commit = await readCommit(createObjectReader(fs, gitdir, packs), id);
-        const hash = createHash('sha1');
+        const hash = createHash('sha256');
         const keep = (data: Buffer) => {
           hash.update(data);
           return store.keep(data);
         };
         const files = readFiles({ fs, gitdir, commit, keep, signal });
-        return { commit, files, dataHash: () => hash.digest('hex') };
+        return { commit, files, dataHash: () => hash.copy().digest('hex') };
       }),
 
     history: range => run('read', range.signal, () => readHistory(fs, gitdir, range)),

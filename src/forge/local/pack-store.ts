@@ -42,20 +42,23 @@ export async function storePack(
     for (const each of paths) await ifThere(fs.promises.unlink(each));
   };
   const discard = () => remove(`${path}.idx`, `${path}.pack`, `${path}.keep`, temporaryIndex, temporaryPack);
+  const write = (path: string, content: Buffer) => writeNewFile(fs, path, [content].values());
+  const keeping = write(`${path}.keep`, Buffer.from(keepNote));
+  keeping.catch(() => {});
   try {
-    // Not synced: with the process ends what it is there for.
-    await fs.promises.writeFile(`${path}.keep`, keepNote);
     const entries = new PackEntries();
     await writeNewFile<Buffer>(fs, temporaryPack, writePack(objects, entries), async checksum => {
       meanwhile();
-      await writeNewFile(fs, temporaryIndex, [encodePackIndex(entries.all, checksum)].values());
+      await write(temporaryIndex, encodePackIndex(entries.all, checksum));
     });
+    await keeping;
     await fs.promises.chmod(temporaryPack, 0o444);
     await fs.promises.chmod(temporaryIndex, 0o444);
     await fs.promises.rename(temporaryPack, `${path}.pack`);
     await fs.promises.rename(temporaryIndex, `${path}.idx`);
     await syncDirectory(fs, directory);
   } catch (error) {
+    await Promise.allSettled([keeping]);
     await discard();
     throw error;
   }

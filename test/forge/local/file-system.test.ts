@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createFsFromVolume, Volume } from 'memfs';
+import { writeNewFile } from '../../../src/forge/local/file-system.ts';
+
+const megabyte = Buffer.alloc(2 ** 20, 'go');
+
+/** A file system in memory whose files are synced by `sync`. */
+function fsWith(sync: () => Promise<void>) {
+  const fs = createFsFromVolume(new Volume());
+  const open: typeof fs.promises.open = async (...asked) =>
+    Object.assign(await fs.promises.open(...asked), { datasync: sync });
+  return { fs, promises: Object.assign(Object.create(fs.promises), { open }) };
+}
+
+describe('a new file', () => {
+  it('is synced while it is written, and at its end, never twice at a time', async () => {
+    let syncs = 0;
+    let underWay = 0;
+    const { fs, promises } = fsWith(async () => {
+      syncs += 1;
+      underWay += 1;
+      assert.equal(underWay, 1);
+      await sleep(20);
+      underWay -= 1;
+    });
+    await writeNewFile({ promises }, '/file', Array.from({ length: 40 }, () => megabyte).values());
+    assert.equal(underWay, 0);
+    assert.ok(syncs > 1 && syncs < 20, `${syncs} times`);
+    assert.ok(Buffer.concat(Array.from({ length: 40 }, () => megabyte)).equals(fs.readFileSync('/file') as Buffer));
+  });
+
+  it('is not there for sure where one of the syncs failed, whatever the later ones say', async () => {
+    let syncs = 0;
+    const { promises } = fsWith(async () => {
+      syncs += 1;
+      if (syncs === 1) throw Object.assign(new Error('the disk lost it'), { code: 'EIO' });
+    });
+    await assert.rejects(writeNewFile({ promises }, '/file', [megabyte, megabyte].values()), /the disk lost it/);
+  });
+});
