@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { giveWay } from '../give-way.ts';
 import { readParts, type Slice } from '../spool/slice.ts';
 
 /** A reply whose body is on the disk, and is read as the client takes it. */
@@ -20,6 +21,14 @@ export class StreamedReply {
   /** Resolves when nothing is left to read. Throws SpoolFault, and what pipeline throws where the client goes away. */
   async send(response: ServerResponse): Promise<void> {
     response.writeHead(this.status, this.#headers);
-    await pipeline(Readable.from(readParts(this.#body)), response);
+    await pipeline(Readable.from(partsInTurns(this.#body)), response);
+  }
+}
+
+/** Of what is still being written much is at hand, and a fast client takes it all in one turn. */
+async function* partsInTurns(body: Slice): AsyncGenerator<Buffer, void> {
+  for (const part of readParts(body)) {
+    await giveWay();
+    yield await part;
   }
 }
