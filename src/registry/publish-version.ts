@@ -73,10 +73,10 @@ export async function publishVersion(
   const place = repositories.place(owner, module);
   // While files are hashed.
   const asked = performance.now();
-  let found = askForRefs();
+  let asking = askForRefs();
   const builder = new TreeBuilder();
   const upload = await opened.read(({ path, id }) => builder.add({ path: inModule(place, path), mode: '100644', id }));
-  if (performance.now() - asked > maxRefsAgeMs) found = askForRefs();
+  if (performance.now() - asked > maxRefsAgeMs) asking = askForRefs();
   const tag = tagRefOf(place, version);
   checkSizes(upload, repositories.forge.maxFileBytes);
   const remote = repositories.forge.remote(place, caller);
@@ -84,7 +84,7 @@ export async function publishVersion(
   const contained = [...upload.blobs, ...tree.trees.values()];
 
   for (let attempt = 1; ; attempt++) {
-    const refs = await refsToWrite(await found);
+    const refs = await refsToWrite(await asking);
     await checkMayPublish(refs);
     const parent = parentOf(refs, place, upload);
     const now = Math.floor(Date.now() / 1000);
@@ -106,7 +106,7 @@ export async function publishVersion(
       repositories.forget(place);
       const wasPart = error instanceof PushRefused && known.size > 0;
       if (!(error instanceof RefMoved || wasPart) || attempt === attempts) throw error;
-      found = askForRefs();
+      asking = askForRefs();
       continue;
     }
     repositories.forget(place);

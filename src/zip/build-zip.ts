@@ -6,7 +6,7 @@
 
 import { giveWay } from '../give-way.ts';
 import { Chunks } from '../spool/chunks.ts';
-import { readSlice, type Slice, sliceBytes } from '../spool/slice.ts';
+import { readParts, type Slice, sliceBytes } from '../spool/slice.ts';
 
 /** A file whose content is compressed already. */
 export interface DeflatedFile {
@@ -25,9 +25,6 @@ export interface DeflatedFile {
 /** What fits into the old records; beyond it the zip64 ones are needed (4.4.1.4). */
 const max16 = 0xffff;
 const max32 = 0xffffffff;
-
-/** Bytes of a file's data that are read at once. */
-const partBytes = 1024 * 1024;
 
 /**
  * A zip of files, in their order. The same files make the same bytes: all are of the first day that a zip can name. How large it is is known before any of its
@@ -60,9 +57,7 @@ export class ZipBuilder {
       const turn = giveWay();
       if (turn !== undefined) await turn;
       chunks.put(this.#directory.localHeader(header));
-      const { bulk, start, end } = data;
-      for (let at = start; at < end; at += partBytes) {
-        const part = readSlice({ bulk, start: at, end: Math.min(at + partBytes, end) });
+      for (const part of readParts(data)) {
         chunks.put(part instanceof Promise ? await part : part);
         if (chunks.hasFull) yield* chunks.takeFull();
       }
