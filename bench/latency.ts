@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type BenchModule, zipOf } from './bench-module.ts';
 import { quantile } from './quantile.ts';
 import { publishedVersion, type Testbed } from './testbed.ts';
-import { download, upload } from './transfer.ts';
+import { timeDownload, upload } from './transfer.ts';
 
 /** The 99th percentile of the latency of one `.info`, in milliseconds. */
 export interface Latencies {
@@ -30,7 +30,7 @@ export async function measureLatency(testbed: Testbed, large: BenchModule): Prom
     measured.push({
       idle: await p99While(info, () => sleep(idleMs)),
       whilePublished: await p99While(info, () => upload(modforge.proxyUrl, upcoming)),
-      whileRebuilt: await p99While(info, () => download(largeZip)),
+      whileRebuilt: await p99While(info, () => timeDownload(largeZip)),
     });
   }
   return measured;

@@ -5,7 +5,7 @@ import { fetchAndArchive } from './git-reference.ts';
 import { interleave, type Round } from './interleave.ts';
 import { peakMemory } from './peak-memory.ts';
 import { publishedVersion, type Testbed } from './testbed.ts';
-import { download } from './transfer.ts';
+import { timeDownload } from './transfer.ts';
 
 export interface Rebuilding {
   readonly ms: number;
@@ -20,7 +20,7 @@ export async function measureRebuild(testbed: Testbed, module: BenchModule): Pro
       await using modforge = await startModforge();
       let ms = 0;
       const peakBytes = await peakMemory(modforge.pid, async () => {
-        ({ ms } = await download(`${modforge.proxyUrl}/${module.path}/@v/${publishedVersion}.zip`));
+        ms = await timeDownload(`${modforge.proxyUrl}/${module.path}/@v/${publishedVersion}.zip`);
       });
       return { ms, peakBytes };
     },

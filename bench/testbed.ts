@@ -8,7 +8,7 @@ import { type BenchModule, benchModule, pathRule, zipOf } from './bench-module.t
 import { smallCorpus } from './corpus.ts';
 import { type ForgeProcess, startForgeProcess } from './forge-process.ts';
 import { findFreePort, startServer } from './server-process.ts';
-import { download, upload } from './transfer.ts';
+import { timeDownload, upload } from './transfer.ts';
 
 export interface Modforge extends AsyncDisposable {
   readonly pid: number;
@@ -34,7 +34,8 @@ export interface Testbed extends AsyncDisposable {
 
 export const publishedVersion = 'v1.0.0';
 
-const program = join(import.meta.dirname, '../dist/cli/modforge.js');
+/** As the Dockerfile starts it. */
+const command = ['--v8-pool-size=1', join(import.meta.dirname, '../dist/cli/modforge.js')];
 
 /** After a publish `main` is moved in the background, which is over by then. */
 const restMs = 500;
@@ -57,7 +58,7 @@ export async function startTestbed(): Promise<Testbed> {
     const url = `http://127.0.0.1:${port}`;
     const server = await startServer({
       command: process.execPath,
-      args: [program],
+      args: command,
       env: {
         NODE_ENV: 'production',
         PORT: String(port),
@@ -82,7 +83,7 @@ export async function startTestbed(): Promise<Testbed> {
   const warmUp = async ({ proxyUrl }: Modforge) => {
     const version = nextVersion();
     await upload(proxyUrl, zipOf(small, version));
-    for (const file of ['info', 'mod', 'zip']) await download(`${proxyUrl}/${small.path}/@v/${version}.${file}`);
+    for (const file of ['info', 'mod', 'zip']) await timeDownload(`${proxyUrl}/${small.path}/@v/${version}.${file}`);
     await sleep(restMs);
   };
 
