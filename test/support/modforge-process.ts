@@ -1,4 +1,4 @@
-/** modforge as a process of its own, as people run it: for what only several processes, or the end of one, can show. */
+/** modforge as a process of its own, as people run it, from `dist`: for what only several processes, or the end of one, can show. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -22,12 +22,8 @@ export interface ModforgeProcess extends AsyncDisposable {
 
 /** Starts modforge on the disk forge in `data`; resolves when it listens. */
 export async function startModforgeProcess(data: string, killPoint?: KillPoint): Promise<ModforgeProcess> {
-  const imports = [
-    '--import',
-    './scripts/typescript.mjs',
-    ...(killPoint ? ['--import', './test/support/kill-at-change.ts'] : []),
-  ];
-  const child = spawn(process.execPath, [...imports, 'src/cli/modforge.ts'], {
+  const imports = killPoint ? ['--import', './test/support/kill-at-change.mjs'] : [];
+  const child = spawn(process.execPath, [...imports, 'dist/cli/modforge.js'], {
     cwd: join(import.meta.dirname, '../..'),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {

@@ -7,30 +7,31 @@ import { promises } from 'node:fs';
 const { TEST_KILL_PATH: path = '', TEST_KILL_CHANGE: change } = process.env;
 let changesLeft = Number(change);
 
-function beforeChange(changed: string): void {
+/** @param {string} changed */
+function beforeChange(changed) {
   if (!changed.includes(path)) return;
   changesLeft--;
   if (changesLeft === 0) process.kill(process.pid, 'SIGKILL');
 }
 
-for (const name of ['mkdir', 'rename', 'unlink', 'rmdir', 'chmod'] as const) {
-  const original: (...args: never[]) => Promise<unknown> = promises[name];
-  Reflect.set(promises, name, (...args: never[]) => {
+for (const name of ['mkdir', 'rename', 'unlink', 'rmdir', 'chmod']) {
+  const original = promises[name];
+  promises[name] = (...args) => {
     beforeChange(args.map(String).join(' '));
     return original(...args);
-  });
+  };
 }
 
 const { open } = promises;
-Reflect.set(promises, 'open', async (file: string, flags: string) => {
+promises.open = async (file, flags) => {
   if (flags !== 'r') beforeChange(file);
   const handle = await open(file, flags);
-  for (const name of ['writev', 'datasync'] as const) {
-    const original: (...args: never[]) => Promise<unknown> = handle[name].bind(handle);
-    Reflect.set(handle, name, (...args: never[]) => {
+  for (const name of ['writev', 'datasync']) {
+    const original = handle[name].bind(handle);
+    handle[name] = (...args) => {
       beforeChange(file);
       return original(...args);
-    });
+    };
   }
   return handle;
-});
+};
