@@ -10,8 +10,7 @@ import { after, before, describe, it } from 'node:test';
 const root = join(import.meta.dirname, '../..');
 
 function start(args: string[], env: Record<string, string> = {}, imports: string[] = []) {
-  const imported = ['./scripts/typescript.mjs', ...imports].flatMap(module => ['--import', module]);
-  const command = [...imported, 'src/cli/modforge.ts', ...args];
+  const command = [...imports.flatMap(module => ['--import', module]), 'dist/cli/modforge.js', ...args];
   return spawn(process.execPath, command, { cwd: root, env: { PATH: process.env.PATH, ...env } });
 }
 
@@ -74,7 +73,7 @@ describe('modforge', () => {
 
   it('does not go on where what was put in does not come back', async () => {
     const env = { PORT: '0', MODFORGE_FORGE: 'memory' };
-    const { stdout, code } = await run([], env, ['./test/support/break-hashes.ts']);
+    const { stdout, code } = await run([], env, ['./test/support/break-hashes.mjs']);
     assert.equal(code, 1);
     assert.match(stdout, /"msg":"the self-test failed/);
     assert.match(stdout, /was put in as h1:\S+ came back as h1:/);

@@ -4,8 +4,8 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const { hash } = crypto;
 let count = 0;
-Reflect.set(crypto, 'hash', (algorithm: string, ...rest: [Buffer, 'buffer']) => {
+crypto.hash = (algorithm, ...rest) => {
   count += 1;
   return algorithm === 'sha256' ? Buffer.alloc(32, count) : hash(algorithm, ...rest);
-});
+};
 syncBuiltinESMExports();
