@@ -4,7 +4,6 @@
  * keyed by repository and commit, so it can't go stale.
  */
 import { createHash } from 'node:crypto';
-import { buffer } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import type { Commit } from '../git/commit.ts';
 import type { ObjectId } from '../git/object-id.ts';
@@ -141,7 +140,7 @@ export class VersionContents {
     if (origin.kind === 'published') checkHash(at, 'zip', origin.record.zipHash, h1);
     const content = { kind: 'zip', etag: zipEtag(at, dataHash()), modified } as const;
     if (zip.byteLength <= this.#spoolAboveBytes) {
-      handOut({ ...content, bytes: await buffer(zip.chunks()) });
+      handOut({ ...content, bytes: await zip.bytes() });
       return;
     }
     await using bytes = await createSpool();
@@ -152,7 +151,7 @@ export class VersionContents {
     try {
       // In a turn of its own: whoever gets it has put it into the cache by then.
       await setImmediate();
-      for await (const chunk of zip.chunks()) await bytes.append(chunk);
+      await zip.writeTo(piece => bytes.append(piece));
     } catch (error) {
       bytes.fail(error);
       this.#contents.delete(contentKey(at, 'zip'), shared);

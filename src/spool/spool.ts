@@ -68,13 +68,15 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
   let windows: readonly Window[] = [];
   let expectedBytes: number | undefined;
   let failure: { readonly reason: unknown } | undefined;
-  /** Those who wait for more. */
-  let waiting: (() => void)[] = [];
+  /** Those who wait until what is there reaches `end`. */
+  let waiting: { readonly end: number; readonly resolve: () => void }[] = [];
 
   const wake = () => {
+    const isReady = failure !== undefined || waiting.some(({ end }) => end <= heldEnd());
+    if (!isReady) return;
     const awake = waiting;
     waiting = [];
-    for (const resolve of awake) resolve();
+    for (const { resolve } of awake) resolve();
   };
 
   /** What is not on the disk yet. */
@@ -167,7 +169,7 @@ export function openSpool({ file, byteLength }: SpoolFile): Spool {
   const readWhenThere = async (start: number, end: number): Promise<Buffer> => {
     while (end > heldEnd()) {
       if (failure !== undefined) throw failure.reason;
-      await new Promise<void>(resolve => waiting.push(resolve));
+      await new Promise<void>(resolve => waiting.push({ end, resolve }));
     }
     return readThere(start, end);
   };

@@ -5,7 +5,6 @@
  */
 
 import { giveWay } from '../give-way.ts';
-import { Chunks } from '../spool/chunks.ts';
 import { readParts, type Slice, sliceBytes } from '../spool/slice.ts';
 
 /** A file whose content is compressed already. */
@@ -50,21 +49,32 @@ export class ZipBuilder {
     return this.#dataBytes + this.#directory.bytes.byteLength + this.#end().byteLength;
   }
 
-  /** Yields the whole, when all files were added. Throws SpoolFault. */
-  async *chunks(): AsyncGenerator<Uint8Array, void> {
-    const chunks = new Chunks();
+  /** Gives the whole to `append`, in order, piece by piece; it must not keep them, since they are used again. Throws SpoolFault. */
+  async writeTo(append: (piece: Uint8Array) => void | Promise<void>): Promise<void> {
     for (const { data, header } of this.#files) {
       const turn = giveWay();
       if (turn !== undefined) await turn;
-      chunks.put(this.#directory.localHeader(header));
+      const headerDone = append(this.#directory.localHeader(header));
+      if (headerDone !== undefined) await headerDone;
       for (const part of readParts(data)) {
-        chunks.put(part instanceof Promise ? await part : part);
-        if (chunks.hasFull) yield* chunks.takeFull();
+        const partDone = append(part instanceof Promise ? await part : part);
+        if (partDone !== undefined) await partDone;
       }
     }
-    chunks.put(this.#directory.bytes);
-    chunks.put(this.#end());
-    yield* chunks.takeRest();
+    await append(this.#directory.bytes);
+    await append(this.#end());
+  }
+
+  /** The whole in memory. */
+  async bytes(): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafeSlow(this.byteLength);
+    let at = 0;
+    await this.writeTo(piece => {
+      bytes.set(piece, at);
+      at += piece.byteLength;
+    });
+    if (at !== bytes.byteLength) throw new Error(`a zip has ${at} bytes instead of ${bytes.byteLength}`);
+    return bytes;
   }
 
   #end(): Buffer {

@@ -1,7 +1,7 @@
 /** A zip that is handed out while it is written. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, beforeEach, describe, it } from 'node:test';
 import { createFsFromVolume, Volume } from 'memfs';
 import pino from 'pino';
 import type { Caller } from '../../src/forge/credentials.ts';
@@ -33,6 +33,8 @@ const faulty = (spool: Spool, isSound: () => boolean): Spool => ({
 describe('a large zip', () => {
   let newRegistry: () => Registry;
   let registry: Registry;
+  /** Their caches own spools. */
+  let registries: Registry[] = [];
   let snapshots: number;
   let isSound: boolean;
   let dataHash: string | undefined;
@@ -57,8 +59,8 @@ describe('a large zip', () => {
       };
       return { ...sound, snapshot };
     };
-    newRegistry = () =>
-      new Registry({
+    newRegistry = () => {
+      const made = new Registry({
         forge: { ...forge, remote },
         owners: ['acme'],
         pathRules: [],
@@ -70,10 +72,18 @@ describe('a large zip', () => {
         refsTtlMs: 1,
         log,
       });
+      registries.push(made);
+      return made;
+    };
     registry = newRegistry();
     const body = await moduleZip('example.com/lib', 'v1.0.0', { 'data.bin': randomBytes(3_000_000) });
     await registry.publish({ owner: 'acme', caller: ann, body, expected: undefined }, never);
     await registry.settled();
+  });
+
+  afterEach(async () => {
+    for (const made of registries) await made[Symbol.asyncDispose]();
+    registries = [];
   });
 
   async function* onFaultyDisk(files: AsyncIterable<readonly SnapshotFile[]>) {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { crc32, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -22,9 +21,13 @@ async function build(files: readonly FileToZip[]): Promise<Buffer> {
       content: { data: sliceOf(deflateRawSync(content)), size: content.byteLength, crc32: crc32(content) },
     });
   }
-  const expected = zip.byteLength;
-  const bytes = await buffer(zip.chunks());
-  assert.equal(bytes.byteLength, expected);
+  const pieces: Buffer[] = [];
+  await zip.writeTo(piece => {
+    pieces.push(Buffer.from(piece));
+  });
+  const bytes = Buffer.concat(pieces);
+  assert.equal(bytes.byteLength, zip.byteLength);
+  assert.ok(bytes.equals(await zip.bytes()));
   return bytes;
 }
 
