@@ -1,6 +1,7 @@
 /** What the `go` command waits for, with a module cache that is empty each time. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createGo, type GoOptions } from '../test/support/go-command.ts';
 import { makeTemporaryFolder } from '../test/support/temporary-folder.ts';
 import type { BenchModule } from './bench-module.ts';
@@ -24,6 +25,9 @@ export async function measureColdDownload(testbed: Testbed, module: BenchModule)
   });
 }
 
+/** For so long modforge believes refs: after it, they are asked for again, which is to be done before a round and not in the middle of it. */
+const refsMs = 5_000;
+
 /** Many modules that modforge has at hand, and the same files from nginx. */
 export async function measureWarmDownload(
   testbed: Testbed,
@@ -36,8 +40,8 @@ export async function measureWarmDownload(
   const files = ['list', ...['info', 'mod', 'zip'].map(kind => `${publishedVersion}.${kind}`)];
   const paths = modules.flatMap(({ path }) => files.map(file => `${pathname}/${path}/@v/${file}`));
   await using nginx = await startNginx({ paths, modforge, folder: await testbed.newFolder() });
-  // The reference takes about as long as modforge believes refs: without that, what is measured in every second round is the git server.
   const downloadWarm = async (proxy: string) => {
+    await sleep(refsMs);
     for (const { path } of modules) await timeDownload(`${proxy}/${path}/@v/${publishedVersion}.info`);
     return await downloadAll(modules, { proxy });
   };

@@ -34,8 +34,7 @@ export interface Testbed extends AsyncDisposable {
 
 export const publishedVersion = 'v1.0.0';
 
-/** As the Dockerfile starts it. */
-const command = ['--v8-pool-size=1', join(import.meta.dirname, '../dist/cli/modforge.js')];
+const program = join(import.meta.dirname, '../dist/cli/modforge.js');
 
 /** After a publish `main` is moved in the background, which is over by then. */
 const restMs = 500;
@@ -58,9 +57,11 @@ export async function startTestbed(): Promise<Testbed> {
     const url = `http://127.0.0.1:${port}`;
     const server = await startServer({
       command: process.execPath,
-      args: command,
+      args: [program],
       env: {
+        // As the Dockerfile has it.
         NODE_ENV: 'production',
+        NODE_OPTIONS: '--v8-pool-size=1',
         PORT: String(port),
         MODFORGE_OWNERS: 'acme',
         MODFORGE_PATHS: pathRule,

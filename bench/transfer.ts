@@ -30,12 +30,13 @@ export async function download(url: string): Promise<Downloaded> {
   return { headers: response.headers, bytes };
 }
 
-/** Bytes that are read at once. */
-const readBytes = 256 * 1024;
+/** What is read goes here, of all downloads: nothing is kept. */
+const readBuffer = Buffer.alloc(256 * 1024);
+const downloadLimitMs = 60_000;
 
 /**
- * Milliseconds until the last byte has come. It takes next to no processor and leaves nothing to collect: this process' heap holds the corpora, and its
- * collector would be measured instead of those under test.
+ * Milliseconds until the server has sent all and closed the connection. It takes next to no processor and leaves hardly anything to collect: this
+ * process' heap holds the corpora, and its collector would be measured instead of those under test.
  */
 export async function timeDownload(url: string): Promise<number> {
   const { hostname, port, pathname } = new URL(url);
@@ -50,8 +51,9 @@ export async function timeDownload(url: string): Promise<number> {
   const socket = connect({
     host: hostname,
     port: Number(port),
-    onread: { buffer: Buffer.alloc(readBytes), callback: take },
+    onread: { buffer: readBuffer, callback: take },
   });
+  socket.setTimeout(downloadLimitMs, () => socket.destroy(new Error(`GET ${url}: nothing comes`)));
   socket.write(`GET ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: close\r\n\r\n`);
   await once(socket, 'end');
   const ms = performance.now() - start;

@@ -17,7 +17,7 @@ export interface Spool extends AsyncDisposable {
   expect(byteLength: number): void;
   /** Tells those who wait, now or later, why nothing more will come. */
   fail(reason: unknown): void;
-  /** Keeps a copy behind all else; the calls must wait for each other. */
+  /** Keeps a copy behind all else; the calls must wait for each other. While more than a megabyte at once is being written, readers get the very bytes. */
   append(bytes: Uint8Array): void | Promise<void>;
   /**
    * From `start` up to `end`, both within `byteLength`; at once where they are at hand. They stay as they are, and must be left

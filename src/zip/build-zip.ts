@@ -49,20 +49,26 @@ export class ZipBuilder {
     return this.#dataBytes + this.#directory.bytes.byteLength + this.#end().byteLength;
   }
 
-  /** Gives the whole to `append`, in order, piece by piece; it must not keep them, since they are used again. Throws SpoolFault. */
+  /** Gives the whole to `append`, in order, piece by piece, each to be used again when that is done. Throws SpoolFault. */
   async writeTo(append: (piece: Uint8Array) => void | Promise<void>): Promise<void> {
+    let bytes = 0;
+    const give = (piece: Uint8Array) => {
+      bytes += piece.byteLength;
+      return append(piece);
+    };
     for (const { data, header } of this.#files) {
       const turn = giveWay();
       if (turn !== undefined) await turn;
-      const headerDone = append(this.#directory.localHeader(header));
+      const headerDone = give(this.#directory.localHeader(header));
       if (headerDone !== undefined) await headerDone;
       for (const part of readParts(data)) {
-        const partDone = append(part instanceof Promise ? await part : part);
+        const partDone = give(part instanceof Promise ? await part : part);
         if (partDone !== undefined) await partDone;
       }
     }
-    await append(this.#directory.bytes);
-    await append(this.#end());
+    await give(this.#directory.bytes);
+    await give(this.#end());
+    if (bytes !== this.byteLength) throw new Error(`a zip has ${bytes} bytes instead of ${this.byteLength}`);
   }
 
   /** The whole in memory. */
@@ -73,7 +79,6 @@ export class ZipBuilder {
       bytes.set(piece, at);
       at += piece.byteLength;
     });
-    if (at !== bytes.byteLength) throw new Error(`a zip has ${at} bytes instead of ${bytes.byteLength}`);
     return bytes;
   }
 

@@ -6,16 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
+import { builtProgram } from '../support/built-program.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-function start(args: string[], env: Record<string, string> = {}, imports: string[] = []) {
-  const command = [...imports.flatMap(module => ['--import', module]), 'dist/cli/modforge.js', ...args];
+async function start(args: string[], env: Record<string, string> = {}, imports: string[] = []) {
+  const command = [...imports.flatMap(module => ['--import', module]), await builtProgram(), ...args];
   return spawn(process.execPath, command, { cwd: root, env: { PATH: process.env.PATH, ...env } });
 }
 
 async function run(...args: Parameters<typeof start>) {
-  const child = start(...args);
+  const child = await start(...args);
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { stdout, stderr, code };
 }
@@ -82,7 +83,7 @@ describe('modforge', () => {
   it('starts with a file of variables, prints what to paste next, and stops when told', async () => {
     const config = join(folder, 'modforge.env');
     await writeFile(config, `PORT=0\nMODFORGE_OWNERS=acme\nMODFORGE_DATA=${join(folder, 'data')}\n`);
-    const child = start(['--config', config]);
+    const child = await start(['--config', config]);
     let printed = '';
     child.stderr.on('data', data => {
       printed += data;

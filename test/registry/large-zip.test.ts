@@ -167,6 +167,17 @@ describe('a spool that is being written', () => {
     assert.throws(() => spool.read(0, 3_000_001), RangeError);
   });
 
+  it('gives the beginning before the end is there, to whoever asked first', async () => {
+    await using spool = await createSpool();
+    spool.expect(100);
+    const last = Promise.resolve(spool.read(90, 100));
+    const first = Promise.resolve(spool.read(0, 10));
+    await spool.append(Buffer.alloc(50, 1));
+    assert.deepEqual(await first, Buffer.alloc(10, 1));
+    await spool.append(Buffer.alloc(50, 2));
+    assert.deepEqual(await last, Buffer.alloc(10, 2));
+  });
+
   it('gives what came in one piece, however large', async () => {
     for (const size of [10, 1_500_000]) {
       await using spool = await createSpool();

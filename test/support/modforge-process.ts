@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { builtProgram } from './built-program.ts';
 import { publisher } from './test-app.ts';
 
 /** When a process ends itself. */
@@ -23,7 +24,7 @@ export interface ModforgeProcess extends AsyncDisposable {
 /** Starts modforge on the disk forge in `data`; resolves when it listens. */
 export async function startModforgeProcess(data: string, killPoint?: KillPoint): Promise<ModforgeProcess> {
   const imports = killPoint ? ['--import', './test/support/kill-at-change.mjs'] : [];
-  const child = spawn(process.execPath, [...imports, 'dist/cli/modforge.js'], {
+  const child = spawn(process.execPath, [...imports, await builtProgram()], {
     cwd: join(import.meta.dirname, '../..'),
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {

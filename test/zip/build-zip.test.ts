@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { crc32, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { sliceOf } from '../../src/spool/slice.ts';
@@ -22,8 +23,13 @@ async function build(files: readonly FileToZip[]): Promise<Buffer> {
     });
   }
   const pieces: Buffer[] = [];
-  await zip.writeTo(piece => {
+  let isBusy = false;
+  await zip.writeTo(async piece => {
+    assert.ok(!isBusy, 'each piece is waited for');
+    isBusy = true;
+    await setImmediate();
     pieces.push(Buffer.from(piece));
+    isBusy = false;
   });
   const bytes = Buffer.concat(pieces);
   assert.equal(bytes.byteLength, zip.byteLength);
@@ -52,6 +58,16 @@ describe('ZipBuilder', () => {
         const reference = Buffer.concat(await writeZip(each(written)).toArray());
         assert.deepEqual(await contentsOf(reference), written);
       }),
+    );
+  });
+
+  it('fails where it has fewer bytes than it said, to memory and elsewhere', async () => {
+    const zip = new ZipBuilder();
+    zip.add({ name: 'a', content: { data: { bulk: Buffer.alloc(10), start: 0, end: 20 }, size: 20, crc32: 0 } });
+    await assert.rejects(zip.bytes(), /instead of/);
+    await assert.rejects(
+      zip.writeTo(() => {}),
+      /instead of/,
     );
   });
 
