@@ -9,7 +9,6 @@ import { interleave, type Round, timeOf } from './interleave.ts';
 import { longestChain } from './longest-chain.ts';
 import { startNginx } from './nginx.ts';
 import { publishedVersion, type Testbed } from './testbed.ts';
-import { timeDownload } from './transfer.ts';
 
 /** One large module, through a modforge that has not read it, and past modforge from the git server. */
 export async function measureColdDownload(testbed: Testbed, module: BenchModule): Promise<Round<number, number>[]> {
@@ -25,7 +24,7 @@ export async function measureColdDownload(testbed: Testbed, module: BenchModule)
   });
 }
 
-/** For so long modforge believes refs: after it, they are asked for again, which is to be done before a round and not in the middle of it. */
+/** For so long modforge believes refs: those of before have to be asked for again by a download that is not timed, not by the one that is. */
 const refsMs = 5_000;
 
 /** Many modules that modforge has at hand, and the same files from nginx. */
@@ -42,7 +41,7 @@ export async function measureWarmDownload(
   await using nginx = await startNginx({ paths, modforge, folder: await testbed.newFolder() });
   const downloadWarm = async (proxy: string) => {
     await sleep(refsMs);
-    for (const { path } of modules) await timeDownload(`${proxy}/${path}/@v/${publishedVersion}.info`);
+    await downloadAll(modules, { proxy });
     return await downloadAll(modules, { proxy });
   };
   return await interleave({
