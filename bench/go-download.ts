@@ -24,7 +24,7 @@ export async function measureColdDownload(testbed: Testbed, module: BenchModule)
   });
 }
 
-/** For so long modforge believes refs: those of before have to be asked for again by a download that is not timed, not by the one that is. */
+/** For so long modforge believes refs (`refsTtlMs` of src/app.ts): older ones are asked for again by a download that is not timed, not by the one that is. */
 const refsMs = 5_000;
 
 /** Many modules that modforge has at hand, and the same files from nginx. */

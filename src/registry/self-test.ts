@@ -47,6 +47,7 @@ export async function selfTest(signal: AbortSignal): Promise<void> {
   const files = filesOf(pack, { id: commit.id, ...content }, signal);
   const { zip, h1 } = await planZip({ module, version }, moduleFiles(files), signal);
   if (h1 !== upload.zipHash) throw new Error(`a module that was put in as ${upload.zipHash} came back as ${h1}`);
+  // Throws where they are not as many as it says.
   await zip.bytes();
 }
 
