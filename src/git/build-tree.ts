@@ -17,44 +17,39 @@ interface Directory {
 
 /** Makes tree objects of files, which are added one by one. */
 export class TreeBuilder {
-  readonly #root: Directory = { entries: new Map(), id: undefined };
-  /** Each after the one that it is in. */
-  readonly #directories = [this.#root];
+  /** By path, each after the one that it is in; the root's is empty. */
+  readonly #directories = new Map<string, Directory>([['', { entries: new Map(), id: undefined }]]);
 
   /** Throws TypeError for a path that comes twice, is another's directory, or has an empty part. */
   add(file: TreeFile): void {
-    this.#directories.push(...place(this.#root, file));
+    this.#place(file.path, file);
   }
 
   /** Yields every tree, as often as it occurs; the last is the root. */
   *trees(): Generator<HeldObject, void> {
-    for (const directory of this.#directories.toReversed()) {
+    for (const directory of Array.from(this.#directories.values()).reverse()) {
       const tree = packDirectory(directory);
       directory.id = tree.id;
       yield tree;
     }
   }
-}
 
-/** Puts a file into its directory and gives the directories that had to be made for it, outer ones first. */
-function place(root: Directory, file: TreeFile): Directory[] {
-  const made: Directory[] = [];
-  const parts = file.path.split('/');
-  const name = parts.pop() ?? '';
-  let directory = root;
-  for (const part of parts) {
-    let next = directory.entries.get(part);
-    if (next === undefined) {
-      next = { entries: new Map(), id: undefined };
-      directory.entries.set(part, next);
-      made.push(next);
-    }
-    if ('path' in next || part === '') throw new TypeError(`cannot place ${file.path} into a tree`);
-    directory = next;
+  #place(path: string, entry: TreeFile | Directory): void {
+    const slash = path.lastIndexOf('/');
+    const name = path.slice(slash + 1);
+    const { entries } = this.#directory(path.slice(0, Math.max(slash, 0)));
+    if (entries.has(name) || name === '' || slash === 0) throw new TypeError(`cannot place ${path} into a tree`);
+    entries.set(name, entry);
   }
-  if (directory.entries.has(name) || name === '') throw new TypeError(`cannot place ${file.path} into a tree`);
-  directory.entries.set(name, file);
-  return made;
+
+  #directory(path: string): Directory {
+    const known = this.#directories.get(path);
+    if (known !== undefined) return known;
+    const made: Directory = { entries: new Map(), id: undefined };
+    this.#place(path, made);
+    this.#directories.set(path, made);
+    return made;
+  }
 }
 
 /** Entries are `{mode} {name}\0{20 bytes}`, in the order of their names' bytes, a directory's as if it ended in `/`. */

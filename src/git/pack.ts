@@ -1,10 +1,11 @@
 /** Packs as git stores and sends them: gitformat-pack(5), version 2, whole objects, no deltas. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import type { AtHand } from '../at-hand.ts';
 import { Chunks } from '../spool/chunks.ts';
 import { readParts } from '../spool/slice.ts';
 import type { ObjectId, ObjectKind } from './object-id.ts';
-import type { PackedObject } from './packed-object.ts';
+import type { HeldObject, PackedObject } from './packed-object.ts';
 
 /** Where an object lies in a pack: the offset of its entry and the CRC-32 of the entry's bytes. */
 export interface PackEntry {
@@ -24,34 +25,54 @@ export async function* writePack(
   objects: readonly PackedObject[],
   entries?: PackEntries,
 ): AsyncGenerator<Uint8Array, Buffer, void> {
-  const unique = new Map(objects.map(object => [object.id, object]));
+  const seen = new Set<ObjectId>();
+  const unique = objects.filter(({ id }) => !seen.has(id) && seen.add(id));
   const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
-  header.writeUInt32BE(unique.size, 8);
+  header.writeUInt32BE(unique.length, 8);
 
   const chunks = new Chunks();
   chunks.put(header);
   const hash = createHash('sha1');
-  const seen = function* (full: readonly Uint8Array[]) {
+  const leave = function* (full: readonly Uint8Array[]) {
     for (const chunk of full) {
       hash.update(chunk);
       entries?.read(chunk);
       yield chunk;
     }
   };
-  for (const { id, kind, size, zlib } of unique.values()) {
-    entries?.begin(id, chunks.byteLength);
-    chunks.put(encodeEntryHeader(kind, size));
-    for (const piece of zlib) {
-      for (const part of piece instanceof Uint8Array ? [piece] : readParts(piece)) {
-        chunks.put(part instanceof Promise ? await part : part);
-        if (chunks.hasFull) yield* seen(chunks.takeFull());
+  for (const object of unique) {
+    entries?.begin(object.id, chunks.byteLength);
+    if (isHeld(object)) {
+      putHeld(chunks, object);
+    } else {
+      chunks.put(encodeEntryHeader(object.kind, object.size));
+      for (const part of partsOf(object)) {
+        chunks.put(await part);
+        if (chunks.hasFull) yield* leave(chunks.takeFull());
       }
     }
+    if (chunks.hasFull) yield* leave(chunks.takeFull());
   }
-  yield* seen(chunks.takeRest());
+  yield* leave(chunks.takeRest());
   const checksum = hash.digest();
   yield checksum;
   return checksum;
+}
+
+const isHeld = (object: PackedObject): object is HeldObject => object.zlib.every(piece => piece instanceof Uint8Array);
+
+function putHeld(chunks: Chunks, { kind, size, zlib }: HeldObject): void {
+  chunks.put(encodeEntryHeader(kind, size));
+  zlib.forEach(piece => {
+    chunks.put(piece);
+  });
+}
+
+function* partsOf({ zlib }: PackedObject): Generator<AtHand<Uint8Array>, void> {
+  for (const piece of zlib) {
+    if (piece instanceof Uint8Array) yield piece;
+    else yield* readParts(piece);
+  }
 }
 
 /** The entries of a pack that is being written. */
@@ -117,7 +138,7 @@ export function encodePackIndex(entries: readonly PackEntry[], checksum: Buffer)
   const offsets = crcs + sorted.length * 4;
   const largeOffsets = offsets + sorted.length * 4;
   let written = 0;
-  for (const [i, entry] of sorted.entries()) {
+  sorted.forEach((entry, i) => {
     const firstByte = index.write(entry.id, fanoutEnd + i * 20, 'hex') && index.readUInt8(fanoutEnd + i * 20);
     index.writeUInt32BE(i + 1, indexMagic.byteLength + firstByte * 4);
     index.writeUInt32BE(entry.crc32, crcs + i * 4);
@@ -128,7 +149,7 @@ export function encodePackIndex(entries: readonly PackEntry[], checksum: Buffer)
       index.writeBigUInt64BE(BigInt(entry.offset), largeOffsets + written * 8);
       written += 1;
     }
-  }
+  });
   let before = 0;
   for (let at = indexMagic.byteLength; at < fanoutEnd; at += 4) {
     before = Math.max(before, index.readUInt32BE(at));

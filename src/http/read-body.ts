@@ -69,8 +69,9 @@ function sinkTo(gatherer: Gatherer, maxBytes: number): Writable {
     highWaterMark,
     write(chunk: Buffer, _encoding, done) {
       bytes += chunk.byteLength;
-      if (bytes > maxBytes) done(new BodyTooLarge(maxBytes));
-      else gatherer.add(chunk).then(() => done(), done);
+      const kept = bytes > maxBytes ? Promise.reject(new BodyTooLarge(maxBytes)) : gatherer.add(chunk);
+      if (kept === undefined) done();
+      else kept.then(() => done(), done);
     },
   });
 }

@@ -1,7 +1,9 @@
 import { createHash, hash } from 'node:crypto';
+import type { AtHand } from '../at-hand.ts';
 import { beginObjectHash, hashObject, type ObjectId } from '../git/object-id.ts';
 import { adler32 } from '../inflate/adler32.ts';
 import type { Slice } from '../spool/slice.ts';
+import type { InvalidZip } from '../zip/errors.ts';
 import { type CompressedFile, inflateEntry, inflateParts, isHeld } from '../zip/inflate-entry.ts';
 
 export interface FileHashes {
@@ -15,19 +17,22 @@ export interface FileHashes {
   readonly content: Buffer | undefined;
 }
 
-/** Inflates a file of an upload, once for all that has to be known of it. Throws as inflateEntry. */
-export function hashFile(file: CompressedFile, isContentWanted: boolean): Promise<FileHashes> {
-  return isHeld(file) ? hashWhole(file, isContentWanted) : hashParts(file);
+export interface HashedFile<File extends CompressedFile> {
+  readonly file: File;
+  /** Or what is wrong with the file, so that it can't be inflated. */
+  readonly hashes: FileHashes | InvalidZip;
 }
 
-async function hashWhole(file: CompressedFile, isContentWanted: boolean): Promise<FileHashes> {
-  const { result, deflated } = await inflateEntry(file, content => ({
+/** Inflates a file of an upload, once for all that has to be known of it. Throws as inflateEntry. */
+export function hashFile(file: CompressedFile, isContentWanted: boolean): AtHand<FileHashes> {
+  if (!isHeld(file)) return hashParts(file);
+  return inflateEntry(file, (content, deflated) => ({
     id: hashObject('blob', content),
     sha256: hash('sha256', content, 'buffer'),
     adler32: adler32(content),
+    deflated,
     content: isContentWanted ? Buffer.from(content) : undefined,
   }));
-  return { id: result.id, sha256: result.sha256, adler32: result.adler32, content: result.content, deflated };
 }
 
 async function hashParts(file: CompressedFile): Promise<FileHashes> {

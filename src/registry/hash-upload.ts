@@ -1,16 +1,12 @@
 /** Hashing an upload's files: those of small uploads, and what is too large to be held, on the main thread, which gives way; all others on threads. */
-import { appendTo, type Bulk, readSlice, type Slice, subslice } from '../spool/slice.ts';
+import { giveWay } from '../give-way.ts';
+import { appendTo, type Bulk, readSlice, type Slice } from '../spool/slice.ts';
+import type { Spool } from '../spool/spool.ts';
 import { InvalidZip } from '../zip/errors.ts';
 import { type CompressedFile, isHeld } from '../zip/inflate-entry.ts';
-import { type FileHashes, hashFile } from './hash-file.ts';
-import { type BatchedHashes, hashOnThread } from './hash-threads.ts';
+import { type HashedFile, hashFile } from './hash-file.ts';
+import { hashOnThread } from './hash-threads.ts';
 import { Limiter } from './limiter.ts';
-
-export interface HashedFile<File extends CompressedFile> {
-  readonly file: File;
-  /** Or what is wrong with the file, so that it can't be inflated. */
-  readonly hashes: FileHashes | InvalidZip;
-}
 
 export interface UploadToHash<File extends CompressedFile> {
   readonly archive: Bulk;
@@ -83,7 +79,7 @@ interface BegunBatch<File extends CompressedFile> {
   /** What a thread does for it, if one does. */
   readonly hashing?: Promise<unknown>;
   /** To be called when it is the batch's turn. */
-  finish(): Promise<HashedFile<File>[]>;
+  finish(): Promise<readonly HashedFile<File>[]>;
 }
 
 async function hashHere<File extends CompressedFile>(
@@ -92,12 +88,14 @@ async function hashHere<File extends CompressedFile>(
 ): Promise<HashedFile<File>[]> {
   const hashed: HashedFile<File>[] = [];
   for (const file of files) {
+    await giveWay();
     signal.throwIfAborted();
-    const hashes = await hashFile(file, isContentWanted(file)).catch((error: unknown) => {
-      if (error instanceof InvalidZip) return error;
-      throw error;
-    });
-    hashed.push({ file, hashes });
+    try {
+      hashed.push({ file, hashes: await hashFile(file, isContentWanted(file)) });
+    } catch (error) {
+      if (!(error instanceof InvalidZip)) throw error;
+      hashed.push({ file, hashes: error });
+    }
   }
   return hashed;
 }
@@ -107,29 +105,32 @@ function beginOnThread<File extends CompressedFile>(
   { isContentWanted, signal }: UploadToHash<File>,
 ): BegunBatch<File> {
   const { files, span } = batch;
-  const hash = async () => {
-    // A copy, since it is lost here once it is sent.
-    const bytes = new Uint8Array(await readSlice(span));
-    const batched = files.map(file => ({
-      file,
-      start: file.data.start - span.start,
-      isContentWanted: isContentWanted(file),
-    }));
-    return await hashOnThread({ bytes, files: batched });
-  };
-  const hashing = batchesOnThreads.run(hash, signal);
+  const hashing = batchesOnThreads.run(() => hashOnThread({ files, span, isContentWanted }), signal);
   // Nobody may come to wait for it.
   hashing.catch(() => {});
   const finish = async () => {
-    const found = await hashing;
-    const hashed: HashedFile<File>[] = [];
-    for (const [i, file] of files.entries()) {
-      const hashes = inSpan(found[i], span);
-      hashed.push({ file, hashes: hashes instanceof Promise ? await hashes : hashes });
-    }
-    return hashed;
+    const hashed = await hashing;
+    return Buffer.isBuffer(span.bulk) ? hashed : await keepBehind(span.bulk, hashed);
   };
   return { batch, hashing, finish };
+}
+
+/** What threads deflated goes where the archive is. */
+async function keepBehind<File extends CompressedFile>(
+  archive: Spool,
+  hashed: readonly HashedFile<File>[],
+): Promise<HashedFile<File>[]> {
+  const kept: HashedFile<File>[] = [];
+  for (const each of hashed) {
+    const { file, hashes } = each;
+    if (hashes instanceof InvalidZip || hashes.deflated.bulk === archive) {
+      kept.push(each);
+      continue;
+    }
+    const deflated = await appendTo(archive, [await readSlice(hashes.deflated)]);
+    kept.push({ file, hashes: { ...hashes, deflated } });
+  }
+  return kept;
 }
 
 /** Bytes of an archive that are sent at once, and of the contents in them; one file may have more. */
@@ -176,14 +177,4 @@ class Batcher<File extends CompressedFile> {
     if (batch !== undefined) this.#taken += 1;
     return batch;
   }
-}
-
-/** As hashFile gives them: a thread knows only the bytes that were sent, and what it has deflated goes behind the archive. */
-function inSpan(found: BatchedHashes | undefined, span: Slice): FileHashes | InvalidZip | Promise<FileHashes> {
-  if (found === undefined) throw new TypeError('a file was not hashed');
-  if (!('id' in found)) return new InvalidZip(found);
-  const { deflated } = found;
-  if ('start' in deflated) return { ...found, deflated: subslice(span, deflated.start, deflated.end) };
-  const bytes = Buffer.from(deflated.buffer, deflated.byteOffset, deflated.byteLength);
-  return appendTo(span.bulk, [bytes]).then(kept => ({ ...found, deflated: kept }));
 }

@@ -98,7 +98,11 @@ export async function publishVersion(
       const isFirst = ownershipOf(refs, place) === 'empty';
       const first = isFirst ? firstUpdates(place, packed.id) : { updates: [], objects: [] };
       await remote.push({
-        objects: [...contained.filter(({ id }) => !known.has(id)), packed, ...first.objects],
+        objects: [
+          ...(known.size === 0 ? contained : contained.filter(({ id }) => !known.has(id))),
+          packed,
+          ...first.objects,
+        ],
         updates: [...first.updates, { name: tag, from: undefined, to: packed.id }],
         signal,
       });
@@ -267,7 +271,8 @@ function refuseWorkflows({ module, version, files }: Upload): void {
   if (problems.length > 0) throw new InvalidUpload(`cannot publish ${module} ${version}`, problems);
 }
 
-function checkSizes({ module, version, files, blobs }: Upload, maxFileBytes = Number.POSITIVE_INFINITY): void {
+function checkSizes({ module, version, files, blobs }: Upload, maxFileBytes: number | undefined): void {
+  if (maxFileBytes === undefined) return;
   const tooLarge = new Set(blobs.filter(blob => blob.size > maxFileBytes).map(blob => blob.id));
   const problems = files
     .filter(file => tooLarge.has(file.id))

@@ -5,7 +5,7 @@ import type { PackedObject } from '../git/packed-object.ts';
 import { giveWay, inTurns } from '../give-way.ts';
 import { InvalidGoMod } from '../gomod/errors.ts';
 import { findModulePath, parseGoMod } from '../gomod/go-mod.ts';
-import { type H1, hashFilesInSteps, hashGoMod } from '../gomod/h1.ts';
+import { type H1, type HashedFile as HashedName, hashFilesInSteps, hashGoMod } from '../gomod/h1.ts';
 import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
@@ -16,7 +16,7 @@ import { isHeld, maxHeldBytes } from '../zip/inflate-entry.ts';
 import { readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { maxParsedGoMod } from './dependency-go-mod.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
-import type { FileHashes } from './hash-file.ts';
+import type { FileHashes, HashedFile } from './hash-file.ts';
 import { type Hashing, hashUpload } from './hash-upload.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
@@ -89,40 +89,49 @@ interface FilesToRead {
 }
 
 async function readFiles({ entries, target, hashing, onFile }: FilesToRead): Promise<Upload> {
+  // V8 optimizes what waits for nothing: so what is done with each file is a function of its own.
   const check = new ZipCheck(target);
   const problems: UploadProblem[] = [];
+  const checkEntry = (entry: ZipEntry) => {
+    check.add(entry);
+    if (entry.isDirectory) return;
+    const path = pathOf(entry);
+    const refusal = checkTreePath(path) ?? checkSize(entry, path);
+    if (refusal !== undefined) problems.push({ code: 'git', file: path, reason: refusal });
+  };
   for (const entry of entries) {
     const turn = giveWay();
     if (turn !== undefined) await turn;
-    check.add(entry);
-    if (entry.isDirectory) continue;
-    const refusal = checkTreePath(pathOf(entry)) ?? checkSize(entry, pathOf(entry));
-    if (refusal !== undefined) problems.push({ code: 'git', file: pathOf(entry), reason: refusal });
+    checkEntry(entry);
   }
   const invalidNames = check.problems();
   if (invalidNames.length > 0) throw invalid(target, invalidNames);
 
   const files: UploadedFile[] = [];
   const blobs = new Map<ObjectId, PackedObject>();
-  const hashed: { name: string; sha256: Uint8Array }[] = [];
+  const hashed: HashedName[] = [];
   let uploadedGoMod: Buffer | undefined;
+  const take = ({ file, hashes }: HashedFile<ZipEntry>) => {
+    if (hashes instanceof InvalidZip) {
+      problems.push(...hashes.problems);
+      return;
+    }
+    const path = pathOf(file);
+    const { id, sha256, content } = hashes;
+    const uploaded = { path, id };
+    hashed.push({ name: file.name, sha256 });
+    files.push(uploaded);
+    onFile(uploaded);
+    if (!blobs.has(id)) blobs.set(id, { kind: 'blob', id, size: file.bytes, zlib: asZlib(hashes) });
+    if (path === 'go.mod') uploadedGoMod = content;
+    const unreadable = content && checkBlob(path, content);
+    if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
+  };
   for await (const batch of hashing.finish()) {
-    for (const { file, hashes } of batch) {
+    for (const each of batch) {
       const turn = giveWay();
       if (turn !== undefined) await turn;
-      if (hashes instanceof InvalidZip) {
-        problems.push(...hashes.problems);
-        continue;
-      }
-      const path = pathOf(file);
-      const { id, sha256, content } = hashes;
-      hashed.push({ name: file.name, sha256 });
-      files.push({ path, id });
-      onFile({ path, id });
-      if (!blobs.has(id)) blobs.set(id, { kind: 'blob', id, size: file.bytes, zlib: asZlib(hashes) });
-      if (path === 'go.mod') uploadedGoMod = content;
-      const unreadable = content && checkBlob(path, content);
-      if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
+      take(each);
     }
   }
   const read = uploadedGoMod && readGoMod(uploadedGoMod, target);
@@ -229,7 +238,8 @@ const checkSize = (entry: ZipEntry, path: string): string | undefined =>
 function asZlib({ deflated, adler32 }: Pick<FileHashes, 'deflated' | 'adler32'>): (Uint8Array | Slice)[] {
   const checksum = Buffer.allocUnsafe(4);
   checksum.writeUInt32BE(adler32);
-  return [zlibHeader, deflated, checksum];
+  const { bulk, start, end } = deflated;
+  return [zlibHeader, Buffer.isBuffer(bulk) ? bulk.subarray(start, end) : deflated, checksum];
 }
 
 const zlibHeader = Buffer.from([0x78, 0x01]);

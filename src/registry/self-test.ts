@@ -7,7 +7,7 @@ import { TreeBuilder } from '../git/build-tree.ts';
 import { encodeCommit } from '../git/commit.ts';
 import { type DeflatedBlob, deflateBlob } from '../git/deflated-blob.ts';
 import { emptyTree } from '../git/object-id.ts';
-import { writePack } from '../git/pack.ts';
+import { encodePackIndex, findInPackIndex, PackEntries, writePack } from '../git/pack.ts';
 import { packObject } from '../git/packed-object.ts';
 import { readPackOnThread } from '../git/read-pack-on-thread.ts';
 import { filesOf } from '../git/walk-pack.ts';
@@ -42,8 +42,11 @@ export async function selfTest(signal: AbortSignal): Promise<void> {
   const commit = packObject('commit', encodeCommit(content));
 
   await using blobs = new SliceStore(maxBytes);
-  const source = writePack([...upload.blobs, ...trees, commit]);
-  const { pack } = await readPackOnThread(source, { maxBytes, blobs, signal });
+  const entries = new PackEntries();
+  const source = writePack([...upload.blobs, ...trees, commit], entries);
+  const { pack, checksum } = await readPackOnThread(source, { maxBytes, blobs, signal });
+  const index = encodePackIndex(entries.all, Buffer.from(checksum, 'hex'));
+  if (findInPackIndex(index, commit.id) === undefined) throw new Error('the index of a pack lacks an object');
   const files = filesOf(pack, { id: commit.id, ...content }, signal);
   const { zip, h1 } = await planZip({ module, version }, moduleFiles(files), signal);
   if (h1 !== upload.zipHash) throw new Error(`a module that was put in as ${upload.zipHash} came back as ${h1}`);

@@ -5,7 +5,9 @@ import { createSpool, type Spool } from './spool.ts';
 export class Gatherer implements AsyncDisposable {
   readonly #spoolAboveBytes: number;
   readonly #expectedBytes: number;
-  #held: Uint8Array[] = [];
+  /** What is in memory is the beginning of this. */
+  #room: Buffer = Buffer.alloc(0);
+  #held = 0;
   #bytes = 0;
   #spool: Promise<Spool> | undefined;
 
@@ -15,28 +17,48 @@ export class Gatherer implements AsyncDisposable {
     this.#expectedBytes = expectedBytes;
   }
 
-  /** The calls must wait for each other. Throws SpoolFault. */
-  async add(piece: Uint8Array): Promise<void> {
+  /** To be waited for before the next call, unless it gives undefined. Throws SpoolFault. */
+  add(piece: Uint8Array): Promise<void> | undefined {
     this.#bytes += piece.byteLength;
-    this.#held.push(piece);
-    if (Math.max(this.#bytes, this.#expectedBytes) <= this.#spoolAboveBytes) return;
-    this.#spool ??= createSpool();
-    const spool = await this.#spool;
-    for (const held of this.#held.splice(0)) await spool.append(held);
+    if (Math.max(this.#bytes, this.#expectedBytes) > this.#spoolAboveBytes) return this.#addToSpool(piece);
+    if (this.#bytes > this.#room.byteLength) this.#makeRoom();
+    this.#room.set(piece, this.#held);
+    this.#held = this.#bytes;
+    return undefined;
   }
 
   /** All that was added, which is the caller's from now on. */
   async take(): Promise<Bulk> {
-    const bulk = (await this.#spool) ?? Buffer.concat(this.#held);
+    const bulk = (await this.#spool) ?? this.#takeHeld();
     this.#spool = undefined;
-    this.#held = [];
     return bulk;
   }
 
   async [Symbol.asyncDispose]() {
-    this.#held = [];
+    this.#takeHeld();
     // One that could not be made has said so already; one that is being made is waited for.
     const spool = await this.#spool?.catch(() => undefined);
     await spool?.[Symbol.asyncDispose]();
+  }
+
+  async #addToSpool(piece: Uint8Array): Promise<void> {
+    this.#spool ??= createSpool();
+    const spool = await this.#spool;
+    if (this.#held > 0) await spool.append(this.#takeHeld());
+    await spool.append(piece);
+  }
+
+  /** For what is expected at once; what nobody expected takes twice the room each time. */
+  #makeRoom(): void {
+    const room = Buffer.allocUnsafeSlow(Math.max(this.#bytes, this.#expectedBytes, 2 * this.#held));
+    room.set(this.#room.subarray(0, this.#held));
+    this.#room = room;
+  }
+
+  #takeHeld(): Buffer {
+    const held = this.#room.subarray(0, this.#held);
+    this.#room = Buffer.alloc(0);
+    this.#held = 0;
+    return held;
   }
 }

@@ -2,8 +2,8 @@
 import { Readable, type Transform } from 'node:stream';
 import { promisify } from 'node:util';
 import { crc32, createDeflateRaw, createInflateRaw, deflateRaw, deflateRawSync } from 'node:zlib';
-import { giveWay } from '../give-way.ts';
-import { inflateAside, lazyInflater } from '../inflate/inflater.ts';
+import { type AtHand, whenThere } from '../at-hand.ts';
+import { type Inflated, type InflateFault, inflateAside, lazyInflater } from '../inflate/inflater.ts';
 import { appendTo, readParts, readSlice, type Slice, sliceBytes, subslice } from '../spool/slice.ts';
 import { InvalidZip } from './errors.ts';
 
@@ -21,39 +21,44 @@ export interface CompressedFile {
   readonly data: Slice;
 }
 
-export interface Inflated<Result> {
-  readonly result: Result;
-  /** The content as one raw deflate stream (RFC 1951) and nothing else; one that is not in the archive is written behind it. */
-  readonly deflated: Slice;
-}
+/**
+ * Makes something of a file's content, which must not be kept: its memory is used again. `deflated` is the content as one raw deflate stream
+ * (RFC 1951) and nothing else; one that is not in the archive is written behind it.
+ */
+export type ReadContent<Result> = (content: Buffer, deflated: Slice) => Result;
 
 /**
- * What `read` makes of a file's content, which it must not keep: its memory is used again. The content is exactly what the zip declares, else
+ * What `read` makes of a file's content. The content is exactly what the zip declares, else
  * InvalidZip is thrown; never more than declared is inflated, so check the sum of what is declared (gomod's ZipCheck) before the first
  * call. Throws SpoolFault.
  *
- * Large files are inflated off the main thread. Small ones are faster on it; a loop over many of them gives way to the
- * event loop every few milliseconds, so that it need not do so itself.
+ * Large files are inflated off the main thread, small ones at once: a loop over many of them is to give way.
  */
-export async function inflateEntry<Result>(
+export function inflateEntry<Result>(file: CompressedFile, read: ReadContent<Result>): AtHand<Result> {
+  return whenThere(readSlice(file.data), data => {
+    if (file.method === methods.stored) return deflateStored(file, data, read);
+    const isLarge = Math.max(file.bytes, data.byteLength) >= largeBytes;
+    const inflated = isLarge ? inflateAside(data, file.bytes) : inflater().inflate(data, file.bytes);
+    return whenThere(inflated, found => readInflated(file, found, read));
+  });
+}
+
+function readInflated<Result>(
   file: CompressedFile,
-  read: (content: Buffer) => Result,
-): Promise<Inflated<Result>> {
-  await giveWay();
-  const slice = readSlice(file.data);
-  const data = slice instanceof Promise ? await slice : slice;
-  if (file.method === methods.stored) {
-    checkContent(file, data.byteLength, crc32(data));
-    return { result: read(data), deflated: await appendTo(file.data.bulk, [await deflate(data)]) };
-  }
-  const isLarge = Math.max(file.bytes, data.byteLength) >= largeBytes;
-  const inflated = isLarge ? await inflateAside(data, file.bytes) : inflater().inflate(data, file.bytes);
+  inflated: Inflated | InflateFault,
+  read: ReadContent<Result>,
+): Result {
   if (inflated === 'too long') throw tooLarge(file);
   if (inflated === 'damaged' || inflated === 'cut off') throw damaged(file);
   const { content, taken } = inflated;
   checkContent(file, content.byteLength, crc32(content));
   // What a zip has behind the end of the stream is not part of the file: archive/zip passes over it.
-  return { result: read(content), deflated: subslice(file.data, 0, taken) };
+  return read(content, subslice(file.data, 0, taken));
+}
+
+async function deflateStored<Result>(file: CompressedFile, data: Buffer, read: ReadContent<Result>): Promise<Result> {
+  checkContent(file, data.byteLength, crc32(data));
+  return read(data, await appendTo(file.data.bulk, [await deflate(data)]));
 }
 
 /** Bytes. */

@@ -5,6 +5,7 @@
  * The format is PKWARE's APPNOTE.TXT 6.3.
  */
 import { isUtf8 } from 'node:buffer';
+import { type AtHand, whenThere } from '../at-hand.ts';
 import { giveWay } from '../give-way.ts';
 import { type Bulk, type Slice, sliceBytes, sliceOf, subslice } from '../spool/slice.ts';
 import { InvalidZip, type ZipFault } from './errors.ts';
@@ -52,7 +53,7 @@ export async function readZip(
     const { body, place } = await openZip(sliceOf(archive));
     // Each goes through the archive in a place of its own.
     const directory = new RecordReader(body);
-    const records = new RecordReader(body);
+    const reading: Reading = { body, records: new RecordReader(body), spans, problems };
     let at = place.start;
     for (let i = 0; i < place.entryCount && problems.length < maxFaults; i++) {
       const turn = giveWay();
@@ -60,7 +61,8 @@ export async function readZip(
       signal.throwIfAborted();
       const found = readHeader(directory, at);
       const header = found instanceof Promise ? await found : found;
-      const entry = await readEntry(header, { body, records, spans, problems });
+      const read = readEntry(header, reading);
+      const entry = read instanceof Promise ? await read : read;
       entries.push(entry);
       if (problems.length === 0) onEntry(entry);
       at = header.end;
@@ -109,14 +111,70 @@ interface Reading {
 }
 
 /** One entry, checked against its local header; there is no span of it where that can't be read. */
-async function readEntry(header: DirectoryHeader, { body, records, spans, problems }: Reading): Promise<ZipEntry> {
-  const { name, rawName, method, bytes, crc32, compressedBytes, localStart } = header;
+function readEntry(header: DirectoryHeader, reading: Reading): AtHand<ZipEntry> {
+  try {
+    const local = readLocalHeader(reading.records, header);
+    if (!(local instanceof Promise)) return checkEntry(header, local, reading);
+    return local.then(
+      found => checkEntry(header, found, reading),
+      error => withoutData(header, error, reading),
+    );
+  } catch (error) {
+    return withoutData(header, error, reading);
+  }
+}
+
+/** The entry where the header in front of its data can't be read. */
+function withoutData(header: DirectoryHeader, error: unknown, { body, problems }: Reading): ZipEntry {
+  if (!(error instanceof InvalidZip)) throw error;
+  const { name, method, bytes, crc32 } = header;
+  checkHeader(header, problems);
+  for (const { reason } of error.problems) problems.push({ code: 'local-header', file: name, reason });
+  return {
+    name,
+    isDirectory: isFolder(name),
+    method,
+    bytes,
+    crc32,
+    unixMode: unixModeOf(header),
+    data: subslice(body, 0, 0),
+  };
+}
+
+function checkEntry(
+  header: DirectoryHeader,
+  local: LocalHeader,
+  { body, records, spans, problems }: Reading,
+): AtHand<ZipEntry> {
+  const { name, method, bytes, crc32, compressedBytes, localStart } = header;
+  const isDirectory = isFolder(name);
+  checkHeader(header, problems);
+  const end = local.dataStart + compressedBytes;
+  const disagreement = localFault(header, local);
+  if (disagreement !== undefined) problems.push({ code: 'local-header', file: name, reason: disagreement });
+  spans.push({ name, start: localStart, end });
+  const data = subslice(body, local.dataStart, end);
+  const entry: ZipEntry = { name, isDirectory, method, bytes, crc32, unixMode: unixModeOf(header), data };
+  if (!usesDescriptor(header) || isDirectory) return entry;
+  return whenThere(readDescriptorCrc32(records, end), found => {
+    if (found !== crc32) {
+      const reason = 'the checksum behind its data is not the one in the directory';
+      problems.push({ code: 'local-header', file: name, reason });
+    }
+    return entry;
+  });
+}
+
+const isFolder = (name: string): boolean => name.endsWith('/');
+
+/** Looks at what the directory alone says. */
+function checkHeader(header: DirectoryHeader, problems: ZipFault[]): void {
+  const { name, rawName, method, bytes, compressedBytes } = header;
   const fault = (code: string, reason: string) => problems.push({ code, file: name, reason });
-  const isDirectory = name.endsWith('/');
-  const unixMode = unixModeOf(header);
+  const isDirectory = isFolder(name);
   if (rawName !== undefined && !isUtf8(rawName)) fault('name-encoding', 'the name is not in UTF-8');
   if ((header.flags & 1) !== 0) fault('encrypted', 'it is encrypted');
-  const irregular = fileTypeFault({ unixMode, isDirectory });
+  const irregular = fileTypeFault(unixModeOf(header), isDirectory);
   if (irregular !== undefined) fault('irregular-file', irregular);
   // The content of folders is never read, and some tools declare nonsense for it (archive/zip, File.Open).
   if (isDirectory) {
@@ -126,26 +184,6 @@ async function readEntry(header: DirectoryHeader, { body, records, spans, proble
   } else if (method === methods.stored && bytes !== compressedBytes) {
     fault('size', `it is stored, but declares ${bytes} bytes and then ${compressedBytes}`);
   }
-  let local: LocalHeader;
-  try {
-    const found = readLocalHeader(records, header);
-    local = found instanceof Promise ? await found : found;
-  } catch (error) {
-    if (!(error instanceof InvalidZip)) throw error;
-    for (const { reason } of error.problems) fault('local-header', reason);
-    return { name, isDirectory, method, bytes, crc32, unixMode, data: subslice(body, 0, 0) };
-  }
-  const end = local.dataStart + compressedBytes;
-  const disagreement = localFault(header, local);
-  if (disagreement !== undefined) fault('local-header', disagreement);
-  if (usesDescriptor(header) && !isDirectory) {
-    const found = readDescriptorCrc32(records, end);
-    if ((found instanceof Promise ? await found : found) !== crc32) {
-      fault('local-header', 'the checksum behind its data is not the one in the directory');
-    }
-  }
-  spans.push({ name, start: localStart, end });
-  return { name, isDirectory, method, bytes, crc32, unixMode, data: subslice(body, local.dataStart, end) };
 }
 
 /** Unix and macOS keep a file's mode in the upper half of its attributes (archive/zip, FileHeader.Mode). */
@@ -155,12 +193,13 @@ function unixModeOf({ madeBy, attributes }: DirectoryHeader): number | undefined
 }
 
 /** Only regular files and folders are in a module zip: go.dev/ref/mod#zip-files. Go's library would take a link for a file. */
-function fileTypeFault({ unixMode = 0, isDirectory }: { unixMode: number | undefined; isDirectory: boolean }) {
-  const type = unixMode & 0o170000;
+function fileTypeFault(unixMode: number | undefined, isDirectory: boolean): string | undefined {
+  const mode = unixMode ?? 0;
+  const type = mode & 0o170000;
   if (type === 0 || type === (isDirectory ? 0o040000 : 0o100000)) return undefined;
   if (type === 0o120000) return 'it is a symbolic link';
   if (type === 0o040000) return 'it is a folder, but its name does not end with "/"';
-  return `it is not a regular file (mode ${unixMode.toString(8)})`;
+  return `it is not a regular file (mode ${mode.toString(8)})`;
 }
 
 const quoted = (name: string): string => JSON.stringify(name.slice(0, 200));

@@ -2,6 +2,7 @@
  * The records of a zip, from bytes: PKWARE's APPNOTE.TXT 6.3, its sections named below. They are read here, and not by a library,
  * because a zip is in memory or on the disk, and a library reads a file by one call to the system for each record.
  */
+import type { AtHand } from '../at-hand.ts';
 import { readSlice, type Slice, sliceBytes, subslice } from '../spool/slice.ts';
 import { InvalidZip, type ZipFault } from './errors.ts';
 
@@ -61,12 +62,6 @@ function refuse(reason: string): never {
   throw new InvalidZip([fault]);
 }
 
-/** Of records there are many, and most are at hand: to wait all the same takes longer than to read them. */
-type AtHand<T> = T | Promise<T>;
-
-const whenThere = <T, U>(found: AtHand<T>, use: (found: T) => AtHand<U>): AtHand<U> =>
-  found instanceof Promise ? found.then(use) : use(found);
-
 /** Bytes of a zip that are read at once where it is on the disk: for more than a few entries at random places there would be no use. */
 const windowBytes = 4096;
 
@@ -84,16 +79,21 @@ export class RecordReader {
     if (Buffer.isBuffer(body.bulk)) this.bytes = body.bulk.subarray(body.start, body.end);
   }
 
-  /** Where in `bytes` is what begins at `start` and has `length` bytes. Throws InvalidZip where the zip ends before. */
-  find(start: number, length: number): AtHand<number> {
+  /** Brings to hand what begins at `start` and has `length` bytes; undefined where it is. Throws InvalidZip where the zip ends before. */
+  reach(start: number, length: number): Promise<void> | undefined {
     if (start + length > this.byteLength) refuse('it ends too early');
-    const at = start - this.#start;
-    if (at >= 0 && at + length <= this.bytes.byteLength) return at;
-    return whenThere(readSlice(subslice(this.#body, start, start + Math.max(length, windowBytes))), bytes => {
-      this.bytes = bytes;
-      this.#start = start;
-      return 0;
-    });
+    if (start >= this.#start && start + length <= this.#start + this.bytes.byteLength) return undefined;
+    return this.#load(start, Math.max(length, windowBytes));
+  }
+
+  async #load(start: number, length: number): Promise<void> {
+    this.bytes = await readSlice(subslice(this.#body, start, start + length));
+    this.#start = start;
+  }
+
+  /** Where in `bytes` is what was reached. */
+  at(start: number): number {
+    return start - this.#start;
   }
 }
 
@@ -148,16 +148,18 @@ export async function isHeaderAt(body: Slice, at: number): Promise<boolean> {
 }
 
 /** A header of the directory (4.3.12). Throws InvalidZip. */
-export const readHeader = (directory: RecordReader, start: number): AtHand<DirectoryHeader> =>
-  whenThere(directory.find(start, headerBytes), at => {
-    const { bytes } = directory;
-    if (bytes.readUInt32LE(at) !== signatures.header) refuse('a header of its directory is damaged');
-    if ((bytes.readUInt16LE(at + 8) & 0x40) !== 0) refuse('its directory is encrypted');
-    const rest = bytes.readUInt16LE(at + 28) + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
-    return whenThere(directory.find(start, headerBytes + rest), whole =>
-      parseHeader(directory.bytes, whole, start + headerBytes + rest),
-    );
-  });
+export function readHeader(directory: RecordReader, start: number): AtHand<DirectoryHeader> {
+  const again = () => readHeader(directory, start);
+  const waited = directory.reach(start, headerBytes);
+  if (waited !== undefined) return waited.then(again);
+  const { bytes } = directory;
+  const at = directory.at(start);
+  if (bytes.readUInt32LE(at) !== signatures.header) refuse('a header of its directory is damaged');
+  if ((bytes.readUInt16LE(at + 8) & 0x40) !== 0) refuse('its directory is encrypted');
+  const rest = bytes.readUInt16LE(at + 28) + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
+  const restWaited = directory.reach(start, headerBytes + rest);
+  return restWaited === undefined ? parseHeader(bytes, at, start + headerBytes + rest) : restWaited.then(again);
+}
 
 const headerBytes = 46;
 
@@ -228,19 +230,22 @@ function findField64(extra: Buffer): Buffer | undefined {
 }
 
 /** The header in front of an entry's data (4.3.7). Throws InvalidZip, also where there is no room for the data. */
-export const readLocalHeader = (archive: RecordReader, header: DirectoryHeader): AtHand<LocalHeader> => {
+export function readLocalHeader(archive: RecordReader, header: DirectoryHeader): AtHand<LocalHeader> {
   const { localStart, compressedBytes } = header;
-  return whenThere(archive.find(localStart, localHeaderBytes), at => {
-    const { bytes } = archive;
-    if (bytes.readUInt32LE(at) !== signatures.local) refuse('there is no header in front of its data');
-    const nameBytes = bytes.readUInt16LE(at + 26);
-    const dataStart = localStart + localHeaderBytes + nameBytes + bytes.readUInt16LE(at + 28);
-    if (dataStart + compressedBytes > archive.byteLength) refuse('its data reaches beyond the end');
-    return whenThere(archive.find(localStart, dataStart - localStart), whole =>
-      parseLocalHeader(archive.bytes, whole, { header, nameBytes, dataStart }),
-    );
-  });
-};
+  const again = () => readLocalHeader(archive, header);
+  const waited = archive.reach(localStart, localHeaderBytes);
+  if (waited !== undefined) return waited.then(again);
+  const { bytes } = archive;
+  const at = archive.at(localStart);
+  if (bytes.readUInt32LE(at) !== signatures.local) refuse('there is no header in front of its data');
+  const nameBytes = bytes.readUInt16LE(at + 26);
+  const dataStart = localStart + localHeaderBytes + nameBytes + bytes.readUInt16LE(at + 28);
+  if (dataStart + compressedBytes > archive.byteLength) refuse('its data reaches beyond the end');
+  const restWaited = archive.reach(localStart, dataStart - localStart);
+  return restWaited === undefined
+    ? parseLocalHeader(bytes, at, { header, nameBytes, dataStart })
+    : restWaited.then(again);
+}
 
 const localHeaderBytes = 30;
 
@@ -272,12 +277,13 @@ function parseLocalHeader(
 }
 
 /** The checksum in the descriptor behind an entry's data, which has a signature or not (4.3.9; archive/zip, readDataDescriptor). */
-export const readDescriptorCrc32 = (archive: RecordReader, start: number): AtHand<number | undefined> => {
+export function readDescriptorCrc32(archive: RecordReader, start: number): AtHand<number | undefined> {
   const room = Math.min(8, archive.byteLength - start);
   if (room < 4) return undefined;
-  return whenThere(archive.find(start, room), at => {
-    const first = archive.bytes.readUInt32LE(at);
-    if (first !== signatures.descriptor) return first;
-    return room < 8 ? undefined : archive.bytes.readUInt32LE(at + 4);
-  });
-};
+  const waited = archive.reach(start, room);
+  if (waited !== undefined) return waited.then(() => readDescriptorCrc32(archive, start));
+  const at = archive.at(start);
+  const first = archive.bytes.readUInt32LE(at);
+  if (first !== signatures.descriptor) return first;
+  return room < 8 ? undefined : archive.bytes.readUInt32LE(at + 4);
+}

@@ -119,6 +119,8 @@ describe('a Gatherer', () => {
       [[], 0, true],
       [[100], 0, true],
       [[60, 40], 0, true],
+      [[60, 40], 50, true],
+      [[60, 20, 3], 100, true],
       [[60, 41], 0, false],
       [[60, 40, 2_000_000, 3], 0, false],
       [[1], 101, false],
@@ -154,7 +156,7 @@ describe('a Gatherer', () => {
   it('leaves no file behind when it is let go of while one is made', { skip: withoutProc }, async () => {
     const before = countDeletedFiles();
     const gatherer = new Gatherer(0);
-    const adding = gatherer.add(bytesOf(10)).catch(() => {});
+    const adding = Promise.resolve(gatherer.add(bytesOf(10))).catch(() => {});
     await gatherer[Symbol.asyncDispose]();
     await adding;
     assert.equal(countDeletedFiles(), before);
@@ -164,7 +166,7 @@ describe('a Gatherer', () => {
     await withoutRoom(async () => {
       await using gatherer = new Gatherer(5);
       await gatherer.add(bytesOf(5));
-      await assert.rejects(gatherer.add(bytesOf(1)), isFault);
+      await assert.rejects(async () => gatherer.add(bytesOf(1)), isFault);
     });
   });
 });

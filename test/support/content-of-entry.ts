@@ -2,6 +2,5 @@ import { type CompressedFile, inflateEntry } from '../../src/zip/inflate-entry.t
 
 /** A copy of what a zip's file holds. */
 export async function contentOfEntry(file: CompressedFile): Promise<Buffer> {
-  const { result } = await inflateEntry(file, content => Buffer.from(content));
-  return result;
+  return await inflateEntry(file, content => Buffer.from(content));
 }

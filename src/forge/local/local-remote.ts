@@ -212,6 +212,7 @@ async function pushHere(options: LocalRemoteOptions, { objects, updates, signal 
 function neededBeside(objects: readonly PackedObject[], updates: readonly RefUpdate[]): Set<ObjectId> {
   const needed = new Set(updates.flatMap(({ to }) => (to === undefined ? [] : [to])));
   for (const object of objects) {
+    if (object.kind === 'blob') continue;
     try {
       for (const id of namedBy(object)) needed.add(id);
     } catch (error) {
