@@ -58,16 +58,20 @@ export const isExportedRepository = (fs: FileSystem, gitdir: string): Promise<bo
  * Throws GitUnavailable where it is kept in a way that would be misread here, as one without refs or objects.
  */
 export async function openBareRepository(fs: FileSystem, gitdir: string): Promise<BareRepository | undefined> {
-  const head = await ifThere(fs.promises.readFile(`${gitdir}/HEAD`));
+  const [head, file, hasAlternates] = await Promise.all([
+    ifThere(fs.promises.readFile(`${gitdir}/HEAD`)),
+    ifThere(fs.promises.readFile(`${gitdir}/config`)),
+    isThere(fs, `${gitdir}/objects/info/alternates`),
+  ]);
   if (head === undefined) return undefined;
-  const file = (await ifThere(fs.promises.readFile(`${gitdir}/config`)))?.toString('utf8') ?? '';
-  const settings = new Map(Array.from(parseGitConfig(file), ({ variable, value }) => [variable, value.toLowerCase()]));
+  const lines = parseGitConfig(file?.toString('utf8') ?? '');
+  const settings = new Map(Array.from(lines, ({ variable, value }) => [variable, value.toLowerCase()]));
   const obstacles = [
     Number(settings.get('core.repositoryformatversion') ?? 0) > 1 && 'its format version is unknown',
     (settings.get('extensions.objectformat') ?? 'sha1') !== 'sha1' && 'its object ids are not SHA-1',
     (settings.get('extensions.refstorage') ?? 'files') !== 'files' && 'its refs are not kept in files',
     settings.has('extensions.partialclone') && 'it is a partial clone',
-    (await isThere(fs, `${gitdir}/objects/info/alternates`)) && 'it borrows objects (objects/info/alternates)',
+    hasAlternates && 'it borrows objects (objects/info/alternates)',
   ].filter(obstacle => obstacle !== false);
   if (obstacles.length > 0) {
     throw new GitUnavailable(`cannot read the repository: ${obstacles.join(', ')}`, { cause: new Error(gitdir) });

@@ -19,7 +19,7 @@ export interface FileSystem {
   readonly promises: {
     open(path: string, flags: 'r' | 'wx'): Promise<FileHandle>;
     readFile(path: string): Promise<Buffer>;
-    writeFile(path: string, content: string): Promise<void>;
+    writeFile(path: string, content: string, options?: { flag: 'wx' }): Promise<void>;
     readdir(path: string): Promise<readonly unknown[]>;
     mkdir(path: string, options?: { recursive: true }): Promise<string | undefined>;
     rmdir(path: string): Promise<void>;

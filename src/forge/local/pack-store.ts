@@ -42,18 +42,17 @@ export async function storePack(
     for (const each of paths) await ifThere(fs.promises.unlink(each));
   };
   const discard = () => remove(`${path}.idx`, `${path}.pack`, `${path}.keep`, temporaryIndex, temporaryPack);
-  const write = (path: string, content: Buffer) => writeNewFile(fs, path, [content].values());
-  const keeping = write(`${path}.keep`, Buffer.from(keepNote));
+  // It is for those who run now: after a power cut there is no need of it.
+  const keeping = fs.promises.writeFile(`${path}.keep`, keepNote, { flag: 'wx' });
   keeping.catch(() => {});
   try {
     const entries = new PackEntries();
     await writeNewFile<Buffer>(fs, temporaryPack, writePack(objects, entries), async checksum => {
       meanwhile();
-      await write(temporaryIndex, encodePackIndex(entries.all, checksum));
+      const index = encodePackIndex(entries.all, checksum);
+      await writeNewFile(fs, temporaryIndex, [index].values());
     });
-    await keeping;
-    await fs.promises.chmod(temporaryPack, 0o444);
-    await fs.promises.chmod(temporaryIndex, 0o444);
+    await Promise.all([keeping, fs.promises.chmod(temporaryPack, 0o444), fs.promises.chmod(temporaryIndex, 0o444)]);
     await fs.promises.rename(temporaryPack, `${path}.pack`);
     await fs.promises.rename(temporaryIndex, `${path}.idx`);
     await syncDirectory(fs, directory);
