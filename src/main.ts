@@ -1,7 +1,7 @@
 /** The process: configuration, listen, signals. */
 import { existsSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { type App, startApp } from './app.ts';
 import { type Config, parseConfig, readEnv } from './config.ts';
 import { logOutput } from './log-output.ts';
@@ -10,7 +10,7 @@ import { selfTest } from './registry/self-test.ts';
 /** The folder of the sample module, in a checkout. */
 const sample = 'examples/hello';
 
-/** Its work takes a second where nothing else is to be done. */
+/** Its work takes two seconds where nothing else is to be done. */
 const selfTestMs = 60_000;
 
 /** Serves until SIGINT or SIGTERM. `command` is how this command line was started, for texts to paste. Throws InvalidConfig. */
@@ -37,7 +37,7 @@ export async function serve({
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
   const selfTestTime = AbortSignal.timeout(selfTestMs);
-  testTwice(selfTestTime).catch((error: unknown) => {
+  testAndWarmUp(selfTestTime, log).catch((error: unknown) => {
     if (selfTestTime.aborted) {
       log.warn({ err: error }, `the self-test took longer than ${selfTestMs} ms`);
       return;
@@ -50,16 +50,20 @@ export async function serve({
   process.stderr.write(`${welcome(app, config, command)}\n`);
 }
 
-/** The first time shows V8 what the code does, on each thread, and the second time is long enough for it to optimize what does most. */
-async function testTwice(signal: AbortSignal): Promise<void> {
+/** What does not pass once is told at once. Each further time lets V8 optimize more of what most of a publish and a read is done with, on each thread. */
+async function testAndWarmUp(signal: AbortSignal, log: Logger): Promise<void> {
+  const start = performance.now();
   optimizeAfter(optimizeSoonBytes);
   try {
-    await selfTest(signal);
-    await selfTest(signal);
+    for (let i = 0; i < selfTests; i++) await selfTest(signal);
   } finally {
     optimizeAfter(optimizeLateBytes);
   }
+  log.info({ ms: Math.round(performance.now() - start) }, 'passed the self-test');
 }
+
+/** After the sixth time the next one takes hardly less. */
+const selfTests = 6;
 
 /** A quarter of what is usual, and sixteen times as much. */
 const optimizeSoonBytes = 2 ** 14;
