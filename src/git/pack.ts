@@ -25,38 +25,68 @@ export async function* writePack(
   objects: readonly PackedObject[],
   entries?: PackEntries,
 ): AsyncGenerator<Uint8Array, Buffer, void> {
-  const seen = new Set<ObjectId>();
-  const unique = objects.filter(({ id }) => !seen.has(id) && seen.add(id));
-  const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
-  header.writeUInt32BE(unique.length, 8);
-
-  const chunks = new Chunks();
-  chunks.put(header);
+  const unique = new Map(objects.map(object => [object.id, object]));
   const hash = createHash('sha1');
-  const leave = function* (full: readonly Uint8Array[]) {
-    for (const chunk of full) {
+  const leave = function* (chunks: readonly Uint8Array[]) {
+    for (const chunk of chunks) {
       hash.update(chunk);
-      entries?.read(chunk);
       yield chunk;
     }
   };
-  for (const object of unique) {
-    entries?.begin(object.id, chunks.byteLength);
-    if (isHeld(object)) {
-      putHeld(chunks, object);
-    } else {
-      chunks.put(encodeEntryHeader(object.kind, object.size));
-      for (const part of partsOf(object)) {
-        chunks.put(await part);
-        if (chunks.hasFull) yield* leave(chunks.takeFull());
-      }
-    }
-    if (chunks.hasFull) yield* leave(chunks.takeFull());
-  }
-  yield* leave(chunks.takeRest());
+  const body = new PackBody(entries);
+  yield* leave([encodePackHeader(unique.size)]);
+  for await (const full of body.add(unique.values())) yield* leave(full);
+  yield* leave(body.takeRest());
   const checksum = hash.digest();
   yield checksum;
   return checksum;
+}
+
+/** What a pack begins with. */
+export function encodePackHeader(objectCount: number): Buffer {
+  const header = Buffer.from('PACK\0\0\0\x02\0\0\0\0', 'latin1');
+  header.writeUInt32BE(objectCount, 8);
+  return header;
+}
+
+export const packHeaderBytes = 12;
+
+/** The entries of a pack, put together in chunks. `entries` gets what an index is made from. */
+export class PackBody {
+  readonly #chunks = new Chunks();
+  readonly #entries: PackEntries | undefined;
+
+  constructor(entries?: PackEntries) {
+    this.#entries = entries;
+  }
+
+  /** Adds objects, and yields the chunks that became full. Throws what reading kept bytes throws. */
+  async *add(objects: Iterable<PackedObject>): AsyncGenerator<Uint8Array[], void> {
+    const chunks = this.#chunks;
+    for (const object of objects) {
+      this.#entries?.begin(object.id, packHeaderBytes + chunks.byteLength);
+      if (isHeld(object)) {
+        putHeld(chunks, object);
+      } else {
+        chunks.put(encodeEntryHeader(object.kind, object.size));
+        for (const part of partsOf(object)) {
+          chunks.put(await part);
+          if (chunks.hasFull) yield this.#leave(chunks.takeFull());
+        }
+      }
+      if (chunks.hasFull) yield this.#leave(chunks.takeFull());
+    }
+  }
+
+  /** What is in no full chunk. */
+  takeRest(): Uint8Array[] {
+    return this.#leave(this.#chunks.takeRest());
+  }
+
+  #leave(chunks: Uint8Array[]): Uint8Array[] {
+    if (this.#entries !== undefined) for (const chunk of chunks) this.#entries.read(chunk);
+    return chunks;
+  }
 }
 
 const isHeld = (object: PackedObject): object is HeldObject => object.zlib.every(piece => piece instanceof Uint8Array);
@@ -78,7 +108,7 @@ function* partsOf({ zlib }: PackedObject): Generator<AtHand<Uint8Array>, void> {
 /** The entries of a pack that is being written. */
 export class PackEntries {
   readonly all: PackEntry[] = [];
-  #bytesRead = 0;
+  #bytesRead = packHeaderBytes;
   /** The first one whose end was not read. */
   #next = 0;
 
@@ -86,7 +116,7 @@ export class PackEntries {
     this.all.push({ id, offset, crc32: 0 });
   }
 
-  /** Takes the pack's next bytes, which belong to entries that have begun. An entry of many pieces takes one call here, or two. */
+  /** Takes the next bytes behind the pack's header, which belong to entries that have begun. An entry of many pieces takes one call here, or two. */
   read(chunk: Uint8Array): void {
     const start = this.#bytesRead;
     const end = start + chunk.byteLength;

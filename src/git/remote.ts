@@ -78,6 +78,14 @@ export interface Push {
   readonly signal: AbortSignal;
 }
 
+/** A push whose objects go into the repository before all of them are known. Where it is disposed of and was not made, nothing stays. */
+export interface BegunPush extends AsyncDisposable {
+  /** Takes objects that the push will hold; the calls must wait for each other. */
+  add(objects: readonly PackedObject[]): Promise<void>;
+  /** Makes the push, as Remote.push does; for one call. */
+  push(push: Push): Promise<void>;
+}
+
 /**
  * Every method throws RepositoryNotFound where the caller may not see the repository or there is none,
  * CredentialsRefused where the credentials are wrong, and GitUnavailable where the store does not answer.
@@ -100,4 +108,6 @@ export interface Remote {
   history(range: HistoryRange): Promise<readonly HistoryCommit[]>;
   /** Throws RefMoved where a ref is not what it must be, PushRefused where the store will not take it. */
   push(push: Push): Promise<void>;
+  /** Where objects can be put into the repository before the refs are: begins a push of what the upload in hand makes. */
+  beginPush?(signal: AbortSignal): Promise<BegunPush>;
 }

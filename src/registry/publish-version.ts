@@ -18,6 +18,7 @@ import { assertNever } from './assert-never.ts';
 import type { Content } from './content.ts';
 import { mainRef } from './default-branch.ts';
 import { deletedRef, readDeleted, type Stores } from './deleted-version.ts';
+import { type Beginning, EarlyPush } from './early-push.ts';
 import { InvalidUpload, NotAllowed, PublishConflict } from './errors.ts';
 import { makeMarker, markerRef, readMarker } from './marker.ts';
 import { moduleVersions, ownershipOf } from './module-versions.ts';
@@ -71,15 +72,19 @@ export async function publishVersion(
   await using opened = await openUpload(body, expected, signal);
   const { module, version } = opened.target;
   const place = repositories.place(owner, module);
+  const remote = repositories.forge.remote(place, caller);
   // While files are hashed.
   const asked = performance.now();
   let asking = askForRefs();
+  await using early = new EarlyPush(beginPush);
   const builder = new TreeBuilder();
-  const upload = await opened.read(({ path, id }) => builder.add({ path: inModule(place, path), mode: '100644', id }));
+  const upload = await opened.read({
+    onFile: ({ path, id }) => builder.add({ path: inModule(place, path), mode: '100644', id }),
+    onBlobs: blobs => early.add(blobs),
+  });
   if (performance.now() - asked > maxRefsAgeMs) asking = askForRefs();
   const tag = tagRefOf(place, version);
   checkSizes(upload, repositories.forge.maxFileBytes);
-  const remote = repositories.forge.remote(place, caller);
   const tree = await makeTrees(builder);
   const contained = [...upload.blobs, ...tree.trees.values()];
 
@@ -97,7 +102,8 @@ export async function publishVersion(
     try {
       const isFirst = ownershipOf(refs, place) === 'empty';
       const first = isFirst ? firstUpdates(place, packed.id) : { updates: [], objects: [] };
-      await remote.push({
+      const pushing = (attempt === 1 && early.begun) || remote;
+      await pushing.push({
         objects: [
           ...(known.size === 0 ? contained : contained.filter(({ id }) => !known.has(id))),
           packed,
@@ -126,6 +132,16 @@ export async function publishVersion(
     const warning = await releases.make({ ...upload, commit: packed.id, place, deleted }, caller);
     const warnings = warning === undefined ? upload.warnings : [...upload.warnings, warning];
     return { module, version, zipHash: upload.zipHash, info, warnings, place };
+  }
+
+  /** Of a version that will most likely be taken; all else is left to the push. */
+  async function beginPush(): Promise<Beginning | undefined> {
+    if (remote.beginPush === undefined) return undefined;
+    const refs = await asking;
+    const isExpected = refs && ownershipOf(refs, place) === 'managed' && !refs.byName.has(tagRefOf(place, version));
+    if (!isExpected) return undefined;
+    const parent = parentOf(refs, place, opened.target);
+    return { push: await remote.beginPush(signal), known: parent ? sent.of(parent) : new Set() };
   }
 
   /**
@@ -305,7 +321,7 @@ function firstUpdates(place: Place, commit: ObjectId): { updates: RefUpdate[]; o
 }
 
 /** The highest lower version of the same path and major, so that the forge's pages can compare; pseudo-versions take no part. */
-function parentOf(refs: Refs, place: Place, { module, version }: Upload): ObjectId | undefined {
+function parentOf(refs: Refs, place: Place, { module, version }: UploadTarget): ObjectId | undefined {
   if (isPseudoVersion(version)) return undefined;
   let parent: ObjectId | undefined;
   for (const [other, commit] of moduleVersions(refs, place, module)) {

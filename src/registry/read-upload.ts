@@ -45,11 +45,18 @@ export interface UploadTarget {
   readonly version: Version;
 }
 
+export interface UploadListener {
+  /** Hears of each file as it is known. */
+  readonly onFile: (file: UploadedFile) => void;
+  /** Gets the objects of the files before, each once, while nothing is wrong; the upload is read on when it resolves. */
+  readonly onBlobs?: (blobs: readonly PackedObject[]) => Promise<void>;
+}
+
 /** An upload whose module and version are known; its files are being hashed. */
 export interface OpenUpload extends AsyncDisposable {
   readonly target: UploadTarget;
-  /** Reads the rest; `onFile` hears of each file as it is known. Throws InvalidUpload with everything that is wrong at once. */
-  read(onFile: (file: UploadedFile) => void): Promise<Upload>;
+  /** Reads the rest. Throws InvalidUpload with everything that is wrong at once. */
+  read(listener: UploadListener): Promise<Upload>;
 }
 
 /**
@@ -73,7 +80,7 @@ export async function openUpload(
   try {
     const entries = await readEntries(body, signal, hash);
     const target = readTarget(entries, expected);
-    const read: OpenUpload['read'] = onFile => readFiles({ entries, target, hashing, onFile });
+    const read: OpenUpload['read'] = listener => readFiles({ entries, target, hashing, ...listener });
     return { target, read, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
@@ -81,14 +88,13 @@ export async function openUpload(
   }
 }
 
-interface FilesToRead {
+interface FilesToRead extends UploadListener {
   readonly entries: readonly ZipEntry[];
   readonly target: UploadTarget;
   readonly hashing: Hashing<ZipEntry>;
-  readonly onFile: (file: UploadedFile) => void;
 }
 
-async function readFiles({ entries, target, hashing, onFile }: FilesToRead): Promise<Upload> {
+async function readFiles({ entries, target, hashing, onFile, onBlobs }: FilesToRead): Promise<Upload> {
   // V8 optimizes what waits for nothing: so what is done with each file is a function of its own.
   const check = new ZipCheck(target);
   const problems: UploadProblem[] = [];
@@ -108,7 +114,8 @@ async function readFiles({ entries, target, hashing, onFile }: FilesToRead): Pro
   if (invalidNames.length > 0) throw invalid(target, invalidNames);
 
   const files: UploadedFile[] = [];
-  const blobs = new Map<ObjectId, PackedObject>();
+  const ids = new Set<ObjectId>();
+  const blobs: PackedObject[] = [];
   const hashed: HashedName[] = [];
   let uploadedGoMod: Buffer | undefined;
   const take = ({ file, hashes }: HashedFile<ZipEntry>) => {
@@ -122,17 +129,24 @@ async function readFiles({ entries, target, hashing, onFile }: FilesToRead): Pro
     hashed.push({ name: file.name, sha256 });
     files.push(uploaded);
     onFile(uploaded);
-    if (!blobs.has(id)) blobs.set(id, { kind: 'blob', id, size: file.bytes, zlib: asZlib(hashes) });
+    if (!ids.has(id)) {
+      ids.add(id);
+      blobs.push({ kind: 'blob', id, size: file.bytes, zlib: asZlib(hashes) });
+    }
     if (path === 'go.mod') uploadedGoMod = content;
     const unreadable = content && checkBlob(path, content);
     if (unreadable !== undefined) problems.push({ code: 'git', file: path, reason: unreadable });
   };
+  let told = 0;
   for await (const batch of hashing.finish()) {
     for (const each of batch) {
       const turn = giveWay();
       if (turn !== undefined) await turn;
       take(each);
     }
+    if (problems.length > 0) continue;
+    await onBlobs?.(blobs.slice(told));
+    told = blobs.length;
   }
   const read = uploadedGoMod && readGoMod(uploadedGoMod, target);
   problems.push(...(read?.problems ?? []));
@@ -141,7 +155,7 @@ async function readFiles({ entries, target, hashing, onFile }: FilesToRead): Pro
   return {
     ...target,
     files,
-    blobs: [...blobs.values()],
+    blobs,
     goMod,
     zipHash: await inTurns(hashFilesInSteps(hashed)),
     goModHash: hashGoMod(goMod),

@@ -34,7 +34,7 @@ export async function selfTest(signal: AbortSignal): Promise<void> {
   if (uploaded.byteLength < minBytesForThreads) throw new Error('the self-test is too small for threads');
   const builder = new TreeBuilder();
   await using opened = await openUpload(uploaded, undefined, signal);
-  const upload = await opened.read(({ path, id }) => builder.add({ path, mode: '100644', id }));
+  const upload = await opened.read({ onFile: ({ path, id }) => builder.add({ path, mode: '100644', id }) });
   const trees = [...builder.trees()];
   const person = publisher('', undefined, 0);
   const tree = trees.at(-1)?.id ?? emptyTree;

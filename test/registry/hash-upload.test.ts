@@ -123,7 +123,7 @@ describe('hashing an upload', () => {
     };
     look();
     await using opened = await openUpload(zip, undefined, never);
-    await opened.read(() => {});
+    await opened.read({ onFile: () => {} });
     clearImmediate(next);
     longestTurn = Math.max(longestTurn, performance.now() - last);
     const whole = performance.now() - start;

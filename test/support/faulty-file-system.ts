@@ -13,7 +13,7 @@ export function watchedFileSystem(fs: FileSystem, watch: Watcher): FileSystem {
     };
   };
   const open: FileSystem['promises']['open'] = async (path, flags) => {
-    if (flags === 'wx') await watch('create', path);
+    if (flags !== 'r') await watch('create', path);
     return watchedHandle(await promises.open(path, flags), path, watch);
   };
   return {

@@ -42,7 +42,7 @@ export async function createBareRepository(
 /** Puts a whole file in place at once, whoever does the same at the same time. */
 async function putFile(fs: FileSystem, path: string, content: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  await writeNewFile(fs, temporary, [Buffer.from(content)].values());
+  await writeNewFile(fs, temporary, Buffer.from(content));
   await fs.promises.rename(temporary, path);
 }
 

@@ -17,7 +17,7 @@ export interface FileHandle {
 
 export interface FileSystem {
   readonly promises: {
-    open(path: string, flags: 'r' | 'wx'): Promise<FileHandle>;
+    open(path: string, flags: 'r' | 'wx' | 'wx+'): Promise<FileHandle>;
     readFile(path: string): Promise<Buffer>;
     writeFile(path: string, content: string, options?: { flag: 'wx' }): Promise<void>;
     readdir(path: string): Promise<readonly unknown[]>;
@@ -85,73 +85,118 @@ export async function makeDirectory(fs: FileSystem, directory: string): Promise<
     await syncDirectory(fs, parentOf(made));
 }
 
+/** Bytes of a write. */
 const batchBytes = 1024 * 1024;
 
-type Pieces<T> = Iterator<Uint8Array, T> | AsyncIterator<Uint8Array, T>;
+/** A file that is made: what is appended is written, and synced, by the megabyte, while its maker goes on. Disposing closes it. */
+export class NewFile implements AsyncDisposable {
+  readonly #handle: FileHandle;
+  /** Up to where writes have begun. */
+  #end = 0;
+  #batch: Uint8Array[] = [];
+  #batched = 0;
+  #writing = Promise.resolve();
+  /** A sync that fails may be the only one that is told of it, so each waits for the one before; one that has not begun is enough for all. */
+  #syncing = Promise.resolve();
+  #isSyncWaiting = false;
+  #isClosed = false;
 
-/**
- * Writes all that `pieces` yields to a new file and syncs it; `meanwhile` gets what `pieces` returns, to make use of the time that the disk takes.
- * Throws EEXIST where there is such a file.
- */
-export async function writeNewFile<T>(
-  fs: FileSystem,
-  path: string,
-  pieces: Pieces<T>,
-  meanwhile: (returned: T) => Promise<void> = async () => {},
-): Promise<void> {
-  const handle = await fs.promises.open(path, 'wx');
-  // A sync that fails may be the only one that is told of it, so each waits for the one before; one that has not begun is enough for all.
-  let synced = Promise.resolve();
-  let isNextWaiting = false;
-  const sync = () => {
-    if (isNextWaiting) return;
-    isNextWaiting = true;
-    synced = synced.then(() => {
-      isNextWaiting = false;
-      return handle.datasync();
+  private constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  /** Throws EEXIST where there is such a file. */
+  static async create(fs: FileSystem, path: string): Promise<NewFile> {
+    return new NewFile(await fs.promises.open(path, 'wx+'));
+  }
+
+  /** Takes pieces, which must not change any more. The calls must wait for each other. */
+  append(pieces: readonly Uint8Array[]): Promise<void> | undefined {
+    for (const piece of pieces) {
+      this.#batch.push(piece);
+      this.#batched += piece.byteLength;
+    }
+    return this.#batched < batchBytes ? undefined : this.#flushAndSync();
+  }
+
+  /** Resolves when all is written. */
+  async written(): Promise<void> {
+    await this.#flush();
+    await this.#writing;
+  }
+
+  /** Resolves when all is on the disk. */
+  async synced(): Promise<void> {
+    await this.written();
+    this.#sync();
+    await this.#syncing;
+  }
+
+  /** Writes in place of what was written there. */
+  overwrite(bytes: Uint8Array, position: number): Promise<void> {
+    return writeAll(this.#handle, [bytes], position);
+  }
+
+  /** Yields all that was written, a megabyte at a time; each stays until the next. */
+  async *read(): AsyncGenerator<Buffer, void> {
+    const buffer = Buffer.allocUnsafeSlow(Math.min(batchBytes, this.#end));
+    for (let at = 0; at < this.#end; ) {
+      const { bytesRead } = await this.#handle.read(buffer, 0, Math.min(buffer.byteLength, this.#end - at), at);
+      if (bytesRead === 0) throw Object.assign(new Error('a new file has become shorter'), { code: 'EIO' });
+      at += bytesRead;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  async [Symbol.asyncDispose]() {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#writing.catch(() => {});
+    await this.#handle.close();
+  }
+
+  async #flushAndSync(): Promise<void> {
+    await this.#flush();
+    this.#writing.then(
+      () => this.#sync(),
+      () => {},
+    );
+  }
+
+  /** Waits for the write before, and begins the next. */
+  async #flush(): Promise<void> {
+    await this.#writing;
+    if (this.#batched === 0) return;
+    this.#writing = writeAll(this.#handle, this.#batch, this.#end);
+    // Whoever flushes next is told.
+    this.#writing.catch(() => {});
+    this.#end += this.#batched;
+    this.#batch = [];
+    this.#batched = 0;
+  }
+
+  #sync(): void {
+    if (this.#isSyncWaiting) return;
+    this.#isSyncWaiting = true;
+    this.#syncing = this.#syncing.then(() => {
+      this.#isSyncWaiting = false;
+      return this.#handle.datasync();
     });
-    synced.catch(() => {});
-  };
-  try {
-    const returned = await writePieces(handle, pieces, sync);
-    sync();
-    await meanwhile(returned);
-    await synced;
-  } finally {
-    await handle.close();
+    this.#syncing.catch(() => {});
   }
 }
 
-/** Writes what `pieces` yields from the file's start on, and gives what it returns; `onBatch` hears of each megabyte of a longer file. */
-export async function writePieces<T>(
-  handle: FileHandle,
-  pieces: Pieces<T>,
-  onBatch: () => void = () => {},
-): Promise<T> {
-  let position = 0;
-  let batch: Uint8Array[] = [];
-  let batched = 0;
-  const flush = async () => {
-    if (batched === 0) return;
-    const { bytesWritten } = await handle.writev(batch, position);
-    if (bytesWritten !== batched) {
-      const message = `wrote ${bytesWritten} of ${batched} bytes: the disk is full`;
-      throw Object.assign(new Error(message), { code: 'ENOSPC' });
-    }
-    position += batched;
-    batch = [];
-    batched = 0;
-  };
-  for (;;) {
-    const step = await pieces.next();
-    if (step.done) {
-      await flush();
-      return step.value;
-    }
-    batch.push(step.value);
-    batched += step.value.byteLength;
-    if (batched < batchBytes) continue;
-    await flush();
-    onBatch();
-  }
+/** Writes a new file, synced. Throws EEXIST where there is one. */
+export async function writeNewFile(fs: FileSystem, path: string, content: Uint8Array): Promise<void> {
+  await using file = await NewFile.create(fs, path);
+  file.append([content]);
+  await file.synced();
+}
+
+/** Writes all of the pieces, from `position` on. */
+export async function writeAll(handle: FileHandle, pieces: Uint8Array[], position: number): Promise<void> {
+  const bytes = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const { bytesWritten } = await handle.writev(pieces, position);
+  if (bytesWritten === bytes) return;
+  throw Object.assign(new Error(`wrote ${bytesWritten} of ${bytes} bytes: the disk is full`), { code: 'ENOSPC' });
 }

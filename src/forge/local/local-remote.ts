@@ -23,7 +23,7 @@ import type { Log } from '../log.ts';
 import type { BareRepository } from './bare-repository.ts';
 import { type FileSystem, ifThere, systemErrorCode } from './file-system.ts';
 import { createObjectReader, findMissing, type ObjectReader, type PeelMemory, peel } from './object-reader.ts';
-import { storePack } from './pack-store.ts';
+import { beginPack, type NewPack } from './pack-store.ts';
 import { createPackedReader } from './packed-reader.ts';
 import { RefsPartlySet, readRef, readRefs, updateRefs } from './ref-store.ts';
 import { walkHistory } from './walk-history.ts';
@@ -43,18 +43,21 @@ export interface LocalRemoteOptions {
 export function createLocalRemote(options: LocalRemoteOptions): Remote {
   const { fs, gitdir, repository } = options;
 
+  const orUnavailable = async <T>(right: 'read' | 'write', action: () => Promise<T>): Promise<T> => {
+    try {
+      return await action();
+    } catch (error) {
+      if (systemErrorCode(error) === undefined) throw error;
+      throw new GitUnavailable(`cannot ${right} the repository ${repository}`, { cause: error });
+    }
+  };
   const run = async <T>(
     right: 'read' | 'write',
     signal: AbortSignal,
     action: (opened: BareRepository) => Promise<T>,
   ): Promise<T> => {
     signal.throwIfAborted();
-    try {
-      return await action(await options.open(right));
-    } catch (error) {
-      if (systemErrorCode(error) === undefined) throw error;
-      throw new GitUnavailable(`cannot ${right} the repository ${repository}`, { cause: error });
-    }
+    return await orUnavailable(right, async () => await action(await options.open(right)));
   };
 
   return {
@@ -107,6 +110,15 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
     history: range => run('read', range.signal, () => readHistory(fs, gitdir, range)),
 
     push: push => run('write', push.signal, () => pushHere(options, push)),
+
+    async beginPush(signal) {
+      const pack = await run('write', signal, () => beginPack(fs, gitdir));
+      return {
+        add: objects => orUnavailable('write', () => pack.add(objects)),
+        push: push => run('write', push.signal, () => pushHere(options, push, pack)),
+        [Symbol.asyncDispose]: () => pack.discard(),
+      };
+    },
   };
 }
 
@@ -181,18 +193,28 @@ async function* readFiles({
   }
 }
 
-async function pushHere(options: LocalRemoteOptions, { objects, updates, signal }: Push): Promise<void> {
+async function pushHere(
+  options: LocalRemoteOptions,
+  { objects, updates, signal }: Push,
+  begun?: NewPack,
+): Promise<void> {
   const { fs, gitdir } = options;
-  for (const { name, from } of updates) {
-    if ((await readRef(fs, gitdir, name)) !== from) throw new RefMoved(name);
-  }
   let needed: ReadonlySet<ObjectId> | undefined;
   const findNeeded = () => {
     needed ??= neededBeside(objects, updates);
     return needed;
   };
-  const pack = objects.length > 0 ? await storePack(fs, gitdir, { objects, meanwhile: findNeeded, signal }) : undefined;
+  let pack = begun;
   try {
+    for (const { name, from } of updates) {
+      if ((await readRef(fs, gitdir, name)) !== from) throw new RefMoved(name);
+    }
+    if (objects.length > 0) {
+      pack ??= await beginPack(fs, gitdir);
+      await pack.add(objects);
+      await pack.store(findNeeded);
+    }
+    signal.throwIfAborted();
     const [missing] = await findMissing(fs, gitdir, findNeeded());
     if (missing !== undefined) {
       throw new PushRefused(`the push needs object ${missing}, which is neither in it nor in ${options.repository}`, {
@@ -201,11 +223,11 @@ async function pushHere(options: LocalRemoteOptions, { objects, updates, signal 
     }
     await updateRefs(options, updates, signal);
   } catch (error) {
-    if (error instanceof RefsPartlySet) await pack?.keep();
+    if (error instanceof RefsPartlySet) await pack?.release();
     else await pack?.discard();
     throw error;
   }
-  await pack?.keep();
+  await pack?.release();
 }
 
 /** As git checks a push: the new tips, and what the new objects name, must be in the push or, these ids, in the repository. */

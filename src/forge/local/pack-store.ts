@@ -2,36 +2,36 @@
  * Packs in a bare repository. A pack gets a name of its own, not its checksum: two pushes of the same content then share nothing, and the one that
  * fails may remove its pack. Until the refs are set a `.keep` file, there before the index is, holds `git gc` and `git repack` off.
  */
-import { randomBytes } from 'node:crypto';
-import { encodePackIndex, PackEntries, writePack } from '../../git/pack.ts';
+import { createHash, randomBytes } from 'node:crypto';
+import type { ObjectId } from '../../git/object-id.ts';
+import { encodePackHeader, encodePackIndex, PackBody, PackEntries } from '../../git/pack.ts';
 import type { PackedObject } from '../../git/packed-object.ts';
-import { type FileSystem, ifThere, makeDirectory, namesIn, syncDirectory, writeNewFile } from './file-system.ts';
+import {
+  type FileSystem,
+  ifThere,
+  makeDirectory,
+  NewFile,
+  namesIn,
+  syncDirectory,
+  writeNewFile,
+} from './file-system.ts';
 
-/** A pack on disk that nothing collects yet; one of the two ends that. */
-export interface StoredPack {
-  /** The refs are set: git may do with the pack what it likes. */
-  keep(): Promise<void>;
-  /** Nothing came of it. */
+/** A pack that is being written. */
+export interface NewPack {
+  /** Writes those of the objects that it has not yet; the calls must wait for each other. */
+  add(objects: readonly PackedObject[]): Promise<void>;
+  /** Ends it, synced; nothing collects it yet. `meanwhile` is called while the disk is busy; what it throws is thrown. */
+  store(meanwhile: () => void): Promise<void>;
+  /** The refs are set: git may do with the stored pack what it likes. */
+  release(): Promise<void>;
+  /** Nothing came of it, stored or not; after a release it does nothing. */
   discard(): Promise<void>;
 }
 
-export interface ObjectsToStore {
-  readonly objects: readonly PackedObject[];
-  /** Called while the disk is busy; what it throws is thrown, and nothing stays. */
-  readonly meanwhile: () => void;
-  readonly signal: AbortSignal;
-}
-
-/** Writes the objects as a pack, synced. */
-export async function storePack(
-  fs: FileSystem,
-  gitdir: string,
-  { objects, meanwhile, signal }: ObjectsToStore,
-): Promise<StoredPack> {
+export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack> {
   const directory = `${gitdir}/objects/pack`;
   await makeDirectory(fs, directory);
   await removeLeftovers(fs, directory);
-  signal.throwIfAborted();
 
   const name = randomBytes(20).toString('hex');
   const path = `${directory}/pack-${name}`;
@@ -41,27 +41,56 @@ export async function storePack(
   const remove = async (...paths: string[]) => {
     for (const each of paths) await ifThere(fs.promises.unlink(each));
   };
-  const discard = () => remove(`${path}.idx`, `${path}.pack`, `${path}.keep`, temporaryIndex, temporaryPack);
-  // It is for those who run now: after a power cut there is no need of it.
-  const keeping = fs.promises.writeFile(`${path}.keep`, keepNote, { flag: 'wx' });
-  keeping.catch(() => {});
-  try {
-    const entries = new PackEntries();
-    await writeNewFile<Buffer>(fs, temporaryPack, writePack(objects, entries), async checksum => {
-      meanwhile();
-      const index = encodePackIndex(entries.all, checksum);
-      await writeNewFile(fs, temporaryIndex, [index].values());
-    });
-    await Promise.all([keeping, fs.promises.chmod(temporaryPack, 0o444), fs.promises.chmod(temporaryIndex, 0o444)]);
-    await fs.promises.rename(temporaryPack, `${path}.pack`);
-    await fs.promises.rename(temporaryIndex, `${path}.idx`);
-    await syncDirectory(fs, directory);
-  } catch (error) {
-    await Promise.allSettled([keeping]);
-    await discard();
-    throw error;
-  }
-  return { keep: () => remove(`${path}.keep`), discard };
+  let keeping = Promise.resolve();
+  let isReleased = false;
+  const file = await NewFile.create(fs, temporaryPack);
+  const ids = new Set<ObjectId>();
+  const entries = new PackEntries();
+  const body = new PackBody(entries);
+  // How many objects there will be is told at the end.
+  file.append([encodePackHeader(0)]);
+
+  const finish = async (meanwhile: () => void) => {
+    await file.append(body.takeRest());
+    await file.written();
+    await file.overwrite(encodePackHeader(ids.size), 0);
+    const hash = createHash('sha1');
+    for await (const bytes of file.read()) hash.update(bytes);
+    const checksum = hash.digest();
+    file.append([checksum]);
+    const synced = file.synced();
+    synced.catch(() => {});
+    meanwhile();
+    await writeNewFile(fs, temporaryIndex, encodePackIndex(entries.all, checksum));
+    await synced;
+  };
+  return {
+    async add(objects) {
+      const added = objects.filter(({ id }) => !ids.has(id) && ids.add(id));
+      for await (const full of body.add(added)) await file.append(full);
+    },
+    async store(meanwhile) {
+      // It is for those who run now: after a power cut there is no need of it.
+      keeping = fs.promises.writeFile(`${path}.keep`, keepNote, { flag: 'wx' });
+      keeping.catch(() => {});
+      await finish(meanwhile);
+      await file[Symbol.asyncDispose]();
+      await Promise.all([keeping, fs.promises.chmod(temporaryPack, 0o444), fs.promises.chmod(temporaryIndex, 0o444)]);
+      await fs.promises.rename(temporaryPack, `${path}.pack`);
+      await fs.promises.rename(temporaryIndex, `${path}.idx`);
+      await syncDirectory(fs, directory);
+    },
+    async release() {
+      isReleased = true;
+      await remove(`${path}.keep`);
+    },
+    async discard() {
+      if (isReleased) return;
+      await Promise.allSettled([keeping]);
+      await file[Symbol.asyncDispose]();
+      await remove(`${path}.idx`, `${path}.pack`, `${path}.keep`, temporaryIndex, temporaryPack);
+    },
+  };
 }
 
 const temporaryPrefix = 'modforge-';

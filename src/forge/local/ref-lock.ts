@@ -6,14 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GitUnavailable } from '../../git/errors.ts';
 import type { Log } from '../log.ts';
-import {
-  type FileHandle,
-  type FileStats,
-  type FileSystem,
-  ifThere,
-  systemErrorCode,
-  writePieces,
-} from './file-system.ts';
+import { type FileHandle, type FileStats, type FileSystem, ifThere, systemErrorCode, writeAll } from './file-system.ts';
 
 export interface LockOptions {
   readonly fs: FileSystem;
@@ -102,7 +95,7 @@ function heldLock(fs: FileSystem, path: string, handle: FileHandle): Lock {
   return {
     confirm,
     async write(content) {
-      await writePieces(handle, [content].values());
+      await writeAll(handle, [content], 0);
       await handle.datasync();
     },
     async commit() {

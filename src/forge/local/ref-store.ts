@@ -339,7 +339,7 @@ async function dropPackedRefs(fs: FileSystem, packedPath: string, names: readonl
   if (kept.byteLength === file.byteLength) return;
   const newPath = `${packedPath}.modforge`;
   await ifThere(fs.promises.unlink(newPath));
-  await writeNewFile(fs, newPath, [kept].values());
+  await writeNewFile(fs, newPath, kept);
   await fs.promises.rename(newPath, packedPath);
   await syncDirectory(fs, parentOf(packedPath));
 }
