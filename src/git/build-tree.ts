@@ -55,15 +55,18 @@ export class TreeBuilder {
 /** Entries are `{mode} {name}\0{20 bytes}`, in the order of their names' bytes, a directory's as if it ended in `/`. */
 function packDirectory({ entries }: Directory): HeldObject {
   const names: ObjectId[] = [];
-  const encoded = Array.from(entries, ([name, entry]) => {
-    const bytes = toByteString(name);
-    const mode = 'path' in entry ? entry.mode : '40000';
+  const encoded: EncodedEntry[] = [];
+  let size = 0;
+  entries.forEach((entry, name) => {
     if (entry.id === undefined) throw new TypeError('a directory is packed after those in it');
+    const mode = 'path' in entry ? entry.mode : '40000';
     if (mode !== '160000') names.push(entry.id);
-    return { sortKey: mode === '40000' ? `${bytes}/` : bytes, head: `${mode} ${bytes}\0`, id: entry.id };
+    const bytes = toByteString(name);
+    const head = `${mode} ${bytes}\0`;
+    encoded.push({ sortKey: mode === '40000' ? `${bytes}/` : bytes, head, id: entry.id });
+    size += head.length + idBytes;
   });
   encoded.sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1));
-  const size = encoded.reduce((bytes, { head }) => bytes + head.length + idBytes, 0);
   const content = Buffer.allocUnsafe(size);
   let at = 0;
   for (const { head, id } of encoded) {
@@ -71,6 +74,12 @@ function packDirectory({ entries }: Directory): HeldObject {
     at += content.write(id, at, 'hex');
   }
   return packObject('tree', content, names);
+}
+
+interface EncodedEntry {
+  readonly sortKey: string;
+  readonly head: string;
+  readonly id: ObjectId;
 }
 
 const idBytes = 20;

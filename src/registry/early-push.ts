@@ -11,26 +11,25 @@ export interface Beginning {
 /** The objects of an upload on their way into the repository while the upload is read, where it takes them so early. Disposing takes them back, unless they were pushed. */
 export class EarlyPush implements AsyncDisposable {
   readonly #begin: () => Promise<Beginning | undefined>;
-  #begun: Beginning | undefined;
+  #beginning: Promise<Beginning | undefined> | undefined;
 
-  /** `begin` is called until there is a push. */
+  /** `begin` is called when there is something to take. */
   constructor(begin: () => Promise<Beginning | undefined>) {
     this.#begin = begin;
   }
 
-  /** What the push can be made with; undefined where nothing was taken. */
-  get begun(): BegunPush | undefined {
-    return this.#begun?.push;
+  async add(objects: readonly PackedObject[]): Promise<void> {
+    this.#beginning ??= this.#begin();
+    const begun = await this.#beginning;
+    await begun?.push.add(objects.filter(({ id }) => !begun.known.has(id)));
   }
 
-  async add(objects: readonly PackedObject[]): Promise<void> {
-    this.#begun ??= await this.#begin();
-    if (this.#begun === undefined) return;
-    const { push, known } = this.#begun;
-    await push.add(objects.filter(({ id }) => !known.has(id)));
+  /** What the push is to be made with; undefined where nothing was taken. */
+  async begun(): Promise<BegunPush | undefined> {
+    return (await this.#beginning)?.push;
   }
 
   async [Symbol.asyncDispose]() {
-    await this.#begun?.push[Symbol.asyncDispose]();
+    await (await this.begun())?.[Symbol.asyncDispose]();
   }
 }

@@ -72,6 +72,7 @@ export async function publishVersion(
   await using opened = await openUpload(body, expected, signal);
   const { module, version } = opened.target;
   const place = repositories.place(owner, module);
+  const tag = tagRefOf(place, version);
   const remote = repositories.forge.remote(place, caller);
   // While files are hashed.
   const asked = performance.now();
@@ -83,7 +84,6 @@ export async function publishVersion(
     onBlobs: blobs => early.add(blobs),
   });
   if (performance.now() - asked > maxRefsAgeMs) asking = askForRefs();
-  const tag = tagRefOf(place, version);
   checkSizes(upload, repositories.forge.maxFileBytes);
   const tree = await makeTrees(builder);
   const contained = [...upload.blobs, ...tree.trees.values()];
@@ -102,13 +102,9 @@ export async function publishVersion(
     try {
       const isFirst = ownershipOf(refs, place) === 'empty';
       const first = isFirst ? firstUpdates(place, packed.id) : { updates: [], objects: [] };
-      const pushing = (attempt === 1 && early.begun) || remote;
-      await pushing.push({
-        objects: [
-          ...(known.size === 0 ? contained : contained.filter(({ id }) => !known.has(id))),
-          packed,
-          ...first.objects,
-        ],
+      const begun = attempt === 1 ? await early.begun() : undefined;
+      await (begun ?? remote).push({
+        objects: [...contained.filter(({ id }) => !known.has(id)), packed, ...first.objects],
         updates: [...first.updates, { name: tag, from: undefined, to: packed.id }],
         signal,
       });
@@ -134,14 +130,15 @@ export async function publishVersion(
     return { module, version, zipHash: upload.zipHash, info, warnings, place };
   }
 
-  /** Of a version that will most likely be taken; all else is left to the push. */
+  /** Of a version that will most likely be taken. All else is left to the push, and to tell what is in the way too. */
   async function beginPush(): Promise<Beginning | undefined> {
     if (remote.beginPush === undefined) return undefined;
-    const refs = await asking;
-    const isExpected = refs && ownershipOf(refs, place) === 'managed' && !refs.byName.has(tagRefOf(place, version));
+    const refs = await asking.catch(() => undefined);
+    const isExpected = refs && ownershipOf(refs, place) === 'managed' && !refs.byName.has(tag);
     if (!isExpected) return undefined;
     const parent = parentOf(refs, place, opened.target);
-    return { push: await remote.beginPush(signal), known: parent ? sent.of(parent) : new Set() };
+    const push = await remote.beginPush(signal).catch(() => undefined);
+    return push && { push, known: parent ? sent.of(parent) : new Set() };
   }
 
   /**

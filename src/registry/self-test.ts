@@ -57,20 +57,25 @@ export async function selfTest(signal: AbortSignal): Promise<void> {
 async function makeZip(signal: AbortSignal): Promise<Buffer> {
   await using store = new SliceStore(maxBytes);
   const zip = new ZipBuilder();
-  for (let i = 0; i < fileCount; i++) {
+  for (const [path, text] of makeFiles()) {
     signal.throwIfAborted();
-    const name = `${module}@${version}/${i % 10}/folder${i % 30}/file${i}.go`;
-    const content = await deflateBlob(Buffer.from(makeText(i)), data => store.keep(data));
-    zip.add({ name, content });
+    const content = await deflateBlob(Buffer.from(text), data => store.keep(data));
+    zip.add({ name: `${module}@${version}/${path}`, content });
   }
   return await zip.bytes();
 }
 
+/** One of each kind that goes a way of its own: one that is looked into, a large one, one that is there twice; all others are as most files are. */
+function* makeFiles(): Generator<[path: string, text: string], void> {
+  yield ['go.mod', `module ${module}\n`];
+  yield ['large.go', makeText(0, 30 * lineCount)];
+  yield ['again.go', makeText(1, lineCount)];
+  for (let i = 1; i <= fileCount; i++) yield [`${i % 10}/folder${i % 30}/file${i}.go`, makeText(i, lineCount)];
+}
+
 /** As regular and as irregular as source is. */
-const makeText = (file: number): string =>
-  Array.from({ length: lineCount }, (_, line) => `\tvalue${(file * 7919 + line * 104_729) % 65_521} := ${line}\n`).join(
-    '',
-  );
+const makeText = (file: number, lines: number): string =>
+  Array.from({ length: lines }, (_, line) => `\tvalue${(file * 7919 + line * 104_729) % 65_521} := ${line}\n`).join('');
 
 async function* moduleFiles(
   files: ReturnType<typeof filesOf>,

@@ -54,13 +54,13 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
     await file.append(body.takeRest());
     await file.written();
     await file.overwrite(encodePackHeader(ids.size), 0);
-    const hash = createHash('sha1');
-    for await (const bytes of file.read()) hash.update(bytes);
-    const checksum = hash.digest();
+    const hashing = hashAll(file);
+    hashing.catch(() => {});
+    meanwhile();
+    const checksum = await hashing;
     file.append([checksum]);
     const synced = file.synced();
     synced.catch(() => {});
-    meanwhile();
     await writeNewFile(fs, temporaryIndex, encodePackIndex(entries.all, checksum));
     await synced;
   };
@@ -91,6 +91,12 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
       await remove(`${path}.idx`, `${path}.pack`, `${path}.keep`, temporaryIndex, temporaryPack);
     },
   };
+}
+
+async function hashAll(file: NewFile): Promise<Buffer> {
+  const hash = createHash('sha1');
+  for await (const bytes of file.read()) hash.update(bytes);
+  return hash.digest();
 }
 
 const temporaryPrefix = 'modforge-';

@@ -1,11 +1,12 @@
 /** What only the local forge promises: it lives beside real git and other processes, and survives being killed. The contract of all forges is in ../local-forge.test.ts. */
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import * as nodeFs from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createFsFromVolume, Volume } from 'memfs';
 import { ForgeUnavailable } from '../../../src/forge/errors.ts';
@@ -25,7 +26,7 @@ import { type ObjectId, parseObjectId } from '../../../src/git/object-id.ts';
 import { encodePackIndex, PackEntries, writePack } from '../../../src/git/pack.ts';
 import { packObject } from '../../../src/git/packed-object.ts';
 import { parseRefName, tagRef } from '../../../src/git/ref-name.ts';
-import type { Remote } from '../../../src/git/remote.ts';
+import type { BegunPush, Remote } from '../../../src/git/remote.ts';
 import { eachFile } from '../../support/each-file.ts';
 import { dyingFileSystem, watchedFileSystem } from '../../support/faulty-file-system.ts';
 import { gitBytes } from '../../support/git-bytes.ts';
@@ -339,7 +340,9 @@ async function liveThrough(remote: Remote): Promise<void> {
   const version = makeCommit({ files: { a: 'a', 'b/c': 'c' } });
   const gone = makeCommit({ message: 'deleted\n' });
   const tag = tagRef('v1.0.0');
-  await remote.push({
+  const begun = await remote.beginPush?.(inTime());
+  await begun?.add(version.objects);
+  await (begun ?? remote).push({
     objects: [...mark.objects, ...version.objects],
     updates: [
       { name: parseRefName('refs/modforge/module'), from: undefined, to: mark.id },
@@ -615,6 +618,56 @@ test('a loser and a refused push leave no pack behind, and what a dead process l
     fs.readdirSync(packs).filter(file => !/\.(pack|idx)$/.test(String(file))),
     ['modforge-5.new-pack', 'pack-2.keep', 'pack-3.keep', 'tmp_pack_6'],
   );
+});
+
+describe('a push whose objects come before it', () => {
+  const large = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}`, randomBytes(100_000)]));
+  const filesIn = (gitdir: string) => nodeFs.readdirSync(`${gitdir}/objects/pack`);
+
+  test('makes one pack of all, each object once, that git finds sound', { skip }, async () => {
+    await using disk = await onDisk();
+    const { remote, gitdir, git } = disk;
+    const { id, objects } = makeCommit({ files: large });
+    await using begun = await begin(remote);
+    for (const object of objects.slice(0, -3)) await begun.add([object]);
+    assert.deepEqual(await tagsOf(remote), []);
+    const updates = [{ name: tagRef('v1.0.0'), from: undefined, to: id }];
+    await begun.push({ objects, updates, signal: inTime() });
+    await begun[Symbol.asyncDispose]();
+    assert.equal(await fsck(gitdir), '');
+    assert.deepEqual(filesIn(gitdir).map(extension).sort(), ['idx', 'pack']);
+    assert.match(await git('count-objects', '-v'), new RegExp(`^in-pack: ${objects.length}$`, 'm'));
+  });
+
+  test('leaves nothing where it is not made, is refused or comes too late', async () => {
+    await using disk = await onDisk();
+    const { remote, gitdir } = disk;
+    const { id, objects } = makeCommit({ files: large });
+    {
+      await using begun = await begin(remote);
+      await begun.add(objects);
+      assert.deepEqual(filesIn(gitdir).map(extension), ['new-pack']);
+    }
+    assert.deepEqual(filesIn(gitdir), []);
+    const wrong = [{ name: tagRef('v1.0.0'), from: id, to: id }];
+    for (const [pushed, updates, error] of [
+      [objects, wrong, RefMoved],
+      [objects.slice(1), [{ name: tagRef('v1.0.0'), from: undefined, to: id }], PushRefused],
+    ] as const) {
+      await using begun = await begin(remote);
+      await begun.add(objects.slice(1, 5));
+      await assert.rejects(begun.push({ objects: pushed, updates, signal: inTime() }), error);
+      assert.deepEqual(filesIn(gitdir), []);
+    }
+  });
+
+  async function begin(remote: Remote): Promise<BegunPush> {
+    const begun = await remote.beginPush?.(inTime());
+    assert.ok(begun);
+    return begun;
+  }
+
+  const extension = (file: string) => file.replace(/.*\./, '');
 });
 
 test('who goes while the files of a snapshot are read gets no more of them', async () => {
