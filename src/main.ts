@@ -25,7 +25,9 @@ export async function serve({
   const config = parseConfig(readEnv(process.env, configFile));
   const log = pino({ level: config.logLevel }, logOutput());
   const app = await startApp({ config, log });
+  const stopping = new AbortController();
   const stop = (reason: NodeJS.Signals | 'self-test') => {
+    stopping.abort();
     process.off('SIGINT', stop).off('SIGTERM', stop);
     log.info({ reason }, 'stopping after the requests under way');
     app[Symbol.asyncDispose]().then(
@@ -38,9 +40,10 @@ export async function serve({
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
   const selfTestTime = AbortSignal.timeout(selfTestMs);
-  testAndWarmUp(selfTestTime, log).catch((error: unknown) => {
+  testAndWarmUp(AbortSignal.any([selfTestTime, stopping.signal]), log).catch((error: unknown) => {
+    if (stopping.signal.aborted) return;
     if (selfTestTime.aborted) {
-      log.warn({ err: error }, `the self-test took longer than ${selfTestMs} ms`);
+      log.warn({ err: error }, `the self-tests took longer than ${selfTestMs} ms`);
       return;
     }
     log.fatal({ err: error }, 'the self-test failed: this machine does not give back what was put in');
@@ -67,8 +70,8 @@ async function testAndWarmUp(signal: AbortSignal, log: Logger): Promise<void> {
 const selfTests = 6;
 
 /**
- * By how much V8 lets the heap grow before it looks through all of it again. By itself it allows a process that is mostly idle a few megabytes,
- * and counts an upload's buffers too: each upload of some megabytes would set it off, which takes as long as half of the upload.
+ * By how much V8 lets the heap of a thread grow, in percent, before it marks all of it again. By itself it allows a process that is mostly idle a few
+ * megabytes, and counts buffers outside of the heap too: each upload of some megabytes would set it off, which takes as long as half of the upload.
  */
 const heapGrowingPercent = 300;
 

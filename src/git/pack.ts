@@ -65,7 +65,7 @@ export class PackBody {
     const chunks = this.#chunks;
     for (const object of objects) {
       this.#entries?.begin(object.id, packHeaderBytes + chunks.byteLength);
-      if (isHeld(object)) {
+      if (isInMemory(object)) {
         putHeld(chunks, object);
       } else {
         chunks.put(encodeEntryHeader(object.kind, object.size));
@@ -89,7 +89,8 @@ export class PackBody {
   }
 }
 
-const isHeld = (object: PackedObject): object is HeldObject => object.zlib.every(piece => piece instanceof Uint8Array);
+const isInMemory = (object: PackedObject): object is HeldObject =>
+  object.zlib.every(piece => piece instanceof Uint8Array);
 
 function putHeld(chunks: Chunks, { kind, size, zlib }: HeldObject): void {
   chunks.put(encodeEntryHeader(kind, size));

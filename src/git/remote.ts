@@ -108,6 +108,6 @@ export interface Remote {
   history(range: HistoryRange): Promise<readonly HistoryCommit[]>;
   /** Throws RefMoved where a ref is not what it must be, PushRefused where the store will not take it. */
   push(push: Push): Promise<void>;
-  /** Where objects can be put into the repository before the refs are: begins a push of what the upload in hand makes. */
+  /** Begins a push whose objects are not all known yet; only a store that can take some of them early has it. */
   beginPush?(signal: AbortSignal): Promise<BegunPush>;
 }

@@ -69,9 +69,18 @@ function sinkTo(gatherer: Gatherer, maxBytes: number): Writable {
     highWaterMark,
     write(chunk: Buffer, _encoding, done) {
       bytes += chunk.byteLength;
-      const kept = bytes > maxBytes ? Promise.reject(new BodyTooLarge(maxBytes)) : gatherer.add(chunk);
-      if (kept === undefined) done();
-      else kept.then(() => done(), done);
+      if (bytes > maxBytes) {
+        done(new BodyTooLarge(maxBytes));
+        return;
+      }
+      try {
+        const kept = gatherer.add(chunk);
+        if (kept === undefined) done();
+        else kept.then(() => done(), done);
+      } catch (error) {
+        // There may be no memory for it.
+        done(error instanceof Error ? error : new Error(String(error)));
+      }
     },
   });
 }

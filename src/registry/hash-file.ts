@@ -17,7 +17,7 @@ export interface FileHashes {
   readonly content: Buffer | undefined;
 }
 
-export interface HashedFile<File extends CompressedFile> {
+export interface HashedEntry<File extends CompressedFile> {
   readonly file: File;
   /** Or what is wrong with the file, so that it can't be inflated. */
   readonly hashes: FileHashes | InvalidZip;

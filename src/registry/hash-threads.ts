@@ -4,7 +4,7 @@ import { answerQuestions, type OrderedThread, startOrderedThread } from '../orde
 import { readSlice, type Slice, sliceOf } from '../spool/slice.ts';
 import { InvalidZip, type ZipFault } from '../zip/errors.ts';
 import type { CompressedFile } from '../zip/inflate-entry.ts';
-import { type FileHashes, type HashedFile, hashFile } from './hash-file.ts';
+import { type FileHashes, type HashedEntry, hashFile } from './hash-file.ts';
 
 /** Files that are neighbours in an archive, each small enough to be held. */
 export interface Batch<File extends CompressedFile> {
@@ -65,7 +65,7 @@ export function startHashThreads(): OrderedThread<Question, Answer>[] {
 }
 
 /** Resolves to the hashes of the batch's files, in their order, or what is wrong with them. A deflate stream that is not in the archive is in memory. */
-export async function hashOnThread<File extends CompressedFile>(batch: Batch<File>): Promise<HashedFile<File>[]> {
+export async function hashOnThread<File extends CompressedFile>(batch: Batch<File>): Promise<HashedEntry<File>[]> {
   // A copy, since it is lost here once it is sent.
   const bytes = new Uint8Array(await readSlice(batch.span));
   const thread = startHashThreads().reduce((a, b) => (b.waiting < a.waiting ? b : a));

@@ -4,7 +4,7 @@ import { appendTo, type Bulk, readSlice, type Slice } from '../spool/slice.ts';
 import type { Spool } from '../spool/spool.ts';
 import { InvalidZip } from '../zip/errors.ts';
 import { type CompressedFile, isHeld } from '../zip/inflate-entry.ts';
-import { type HashedFile, hashFile } from './hash-file.ts';
+import { type HashedEntry, hashFile } from './hash-file.ts';
 import { hashOnThread } from './hash-threads.ts';
 import { Limiter } from './limiter.ts';
 
@@ -32,7 +32,7 @@ export interface Hashing<File extends CompressedFile> extends AsyncDisposable {
    * The files in their order, when all were added. Who iterates is done with one batch before asking for the next, since either may write behind
    * the archive. Throws SpoolFault.
    */
-  finish(): AsyncIterable<readonly HashedFile<File>[]>;
+  finish(): AsyncIterable<readonly HashedEntry<File>[]>;
 }
 
 /** Hashes files; disposing waits for what is under way, so that who is refused early does not leave work behind. */
@@ -79,14 +79,14 @@ interface BegunBatch<File extends CompressedFile> {
   /** What a thread does for it, if one does. */
   readonly hashing?: Promise<unknown>;
   /** To be called when it is the batch's turn. */
-  finish(): Promise<readonly HashedFile<File>[]>;
+  finish(): Promise<readonly HashedEntry<File>[]>;
 }
 
 async function hashHere<File extends CompressedFile>(
   files: readonly File[],
   { isContentWanted, signal }: UploadToHash<File>,
-): Promise<HashedFile<File>[]> {
-  const hashed: HashedFile<File>[] = [];
+): Promise<HashedEntry<File>[]> {
+  const hashed: HashedEntry<File>[] = [];
   for (const file of files) {
     await giveWay();
     signal.throwIfAborted();
@@ -118,9 +118,9 @@ function beginOnThread<File extends CompressedFile>(
 /** What threads deflated goes where the archive is. */
 async function keepBehind<File extends CompressedFile>(
   archive: Spool,
-  hashed: readonly HashedFile<File>[],
-): Promise<HashedFile<File>[]> {
-  const kept: HashedFile<File>[] = [];
+  hashed: readonly HashedEntry<File>[],
+): Promise<HashedEntry<File>[]> {
+  const kept: HashedEntry<File>[] = [];
   for (const each of hashed) {
     const { file, hashes } = each;
     if (hashes instanceof InvalidZip || hashes.deflated.bulk === archive) {

@@ -5,7 +5,7 @@ import type { PackedObject } from '../git/packed-object.ts';
 import { giveWay, inTurns } from '../give-way.ts';
 import { InvalidGoMod } from '../gomod/errors.ts';
 import { findModulePath, parseGoMod } from '../gomod/go-mod.ts';
-import { type H1, type HashedFile as HashedName, hashFilesInSteps, hashGoMod } from '../gomod/h1.ts';
+import { type H1, type HashedFile, hashFilesInSteps, hashGoMod } from '../gomod/h1.ts';
 import { type ModulePath, parseModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion, parsePseudoVersion } from '../gomod/pseudo-version.ts';
 import { checkModuleVersion, parseVersion, type Version } from '../gomod/version.ts';
@@ -16,7 +16,7 @@ import { isHeld, maxHeldBytes } from '../zip/inflate-entry.ts';
 import { readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { maxParsedGoMod } from './dependency-go-mod.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
-import type { FileHashes, HashedFile } from './hash-file.ts';
+import type { FileHashes, HashedEntry } from './hash-file.ts';
 import { type Hashing, hashUpload } from './hash-upload.ts';
 import { synthesizeGoMod } from './version-content.ts';
 
@@ -116,9 +116,9 @@ async function readFiles({ entries, target, hashing, onFile, onBlobs }: FilesToR
   const files: UploadedFile[] = [];
   const ids = new Set<ObjectId>();
   const blobs: PackedObject[] = [];
-  const hashed: HashedName[] = [];
+  const hashed: HashedFile[] = [];
   let uploadedGoMod: Buffer | undefined;
-  const take = ({ file, hashes }: HashedFile<ZipEntry>) => {
+  const take = ({ file, hashes }: HashedEntry<ZipEntry>) => {
     if (hashes instanceof InvalidZip) {
       problems.push(...hashes.problems);
       return;

@@ -48,9 +48,10 @@ export class Gatherer implements AsyncDisposable {
     await spool.append(piece);
   }
 
-  /** For what is expected at once; what nobody expected takes twice the room each time. */
+  /** For all that is expected; what nobody expected takes twice the room each time, up to what is held at most. */
   #makeRoom(): void {
-    const room = Buffer.allocUnsafeSlow(Math.max(this.#bytes, this.#expectedBytes, 2 * this.#held));
+    const twice = Math.min(2 * this.#held, this.#spoolAboveBytes);
+    const room = Buffer.allocUnsafeSlow(Math.max(this.#bytes, this.#expectedBytes, twice));
     room.set(this.#room.subarray(0, this.#held));
     this.#room = room;
   }

@@ -23,7 +23,7 @@ export interface CompressedFile {
 
 /**
  * Makes something of a file's content, which must not be kept: its memory is used again. `deflated` is the content as one raw deflate stream
- * (RFC 1951) and nothing else; one that is not in the archive is written behind it.
+ * (RFC 1951) and nothing else; one that is not in the archive is kept where that is: behind it on the disk, or in memory.
  */
 export type ReadContent<Result> = (content: Buffer, deflated: Slice) => Result;
 

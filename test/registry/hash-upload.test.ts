@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { hashObject } from '../../src/git/object-id.ts';
-import type { HashedFile } from '../../src/registry/hash-file.ts';
+import type { HashedEntry } from '../../src/registry/hash-file.ts';
 import { startHashThreads } from '../../src/registry/hash-threads.ts';
 import { hashUpload, minBytesForThreads } from '../../src/registry/hash-upload.ts';
 import { openUpload } from '../../src/registry/read-upload.ts';
@@ -22,9 +22,9 @@ async function begin(entries: readonly CraftedEntry[], signal = never) {
   return hashing;
 }
 
-async function batchesOf(entries: readonly CraftedEntry[]): Promise<(readonly HashedFile<ZipEntry>[])[]> {
+async function batchesOf(entries: readonly CraftedEntry[]): Promise<(readonly HashedEntry<ZipEntry>[])[]> {
   await using hashing = await begin(entries);
-  const batches: (readonly HashedFile<ZipEntry>[])[] = [];
+  const batches: (readonly HashedEntry<ZipEntry>[])[] = [];
   for await (const batch of hashing.finish()) batches.push(batch);
   return batches;
 }
@@ -103,6 +103,21 @@ describe('hashing an upload', () => {
     await assert.rejects(async () => {
       for await (const _ of hashing.finish());
     }, /as told/);
+  });
+
+  it('lets others have their turn between small files of a small upload', async () => {
+    const entries = Array.from({ length: 3_000 }, (_, i) => ({ name: `${i}`, content: `${i}`.repeat(20) }));
+    await using hashing = await begin(entries);
+    let turns = 0;
+    let next: NodeJS.Immediate;
+    const count = () => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    next = setImmediate(count);
+    for await (const _ of hashing.finish());
+    clearImmediate(next);
+    assert.ok(turns > 3, `${turns} turns`);
   });
 
   it('lets others have their turn between files that are looked through', async () => {

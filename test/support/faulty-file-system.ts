@@ -24,7 +24,6 @@ export function watchedFileSystem(fs: FileSystem, watch: Watcher): FileSystem {
       rename: watched('rename', promises.rename),
       unlink: watched('unlink', promises.unlink),
       chmod: watched('chmod', promises.chmod),
-      writeFile: watched('create', promises.writeFile),
     }),
   };
 }

@@ -14,7 +14,7 @@ function beforeChange(changed) {
   if (changesLeft === 0) process.kill(process.pid, 'SIGKILL');
 }
 
-for (const name of ['mkdir', 'rename', 'unlink', 'rmdir', 'chmod', 'writeFile']) {
+for (const name of ['mkdir', 'rename', 'unlink', 'rmdir', 'chmod']) {
   const original = promises[name];
   promises[name] = (...args) => {
     beforeChange(args.map(String).join(' '));

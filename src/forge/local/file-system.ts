@@ -19,7 +19,7 @@ export interface FileSystem {
   readonly promises: {
     open(path: string, flags: 'r' | 'wx' | 'wx+'): Promise<FileHandle>;
     readFile(path: string): Promise<Buffer>;
-    writeFile(path: string, content: string, options?: { flag: 'wx' }): Promise<void>;
+    writeFile(path: string, content: string): Promise<void>;
     readdir(path: string): Promise<readonly unknown[]>;
     mkdir(path: string, options?: { recursive: true }): Promise<string | undefined>;
     rmdir(path: string): Promise<void>;
@@ -87,6 +87,8 @@ export async function makeDirectory(fs: FileSystem, directory: string): Promise<
 
 /** Bytes of a write. */
 const batchBytes = 1024 * 1024;
+/** And of a read: few enough to be hashed in one turn. */
+const readBytes = 512 * 1024;
 
 /** A file that is made: what is appended is written, and synced, by the megabyte, while its maker goes on. Disposing closes it. */
 export class NewFile implements AsyncDisposable {
@@ -137,9 +139,9 @@ export class NewFile implements AsyncDisposable {
     return writeAll(this.#handle, [bytes], position);
   }
 
-  /** Yields all that was written, a megabyte at a time; each stays until the next. */
+  /** Yields what was written, for use when it is; each piece stays until the next. */
   async *read(): AsyncGenerator<Buffer, void> {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(batchBytes, this.#end));
+    const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, this.#end));
     for (let at = 0; at < this.#end; ) {
       const { bytesRead } = await this.#handle.read(buffer, 0, Math.min(buffer.byteLength, this.#end - at), at);
       if (bytesRead === 0) throw Object.assign(new Error('a new file has become shorter'), { code: 'EIO' });
@@ -189,7 +191,7 @@ export class NewFile implements AsyncDisposable {
 /** Writes a new file, synced. Throws EEXIST where there is one. */
 export async function writeNewFile(fs: FileSystem, path: string, content: Uint8Array): Promise<void> {
   await using file = await NewFile.create(fs, path);
-  file.append([content]);
+  await file.append([content]);
   await file.synced();
 }
 

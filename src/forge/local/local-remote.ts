@@ -116,7 +116,12 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
       return {
         add: objects => orUnavailable('write', () => pack.add(objects)),
         push: push => run('write', push.signal, () => pushHere(options, push, pack)),
-        [Symbol.asyncDispose]: () => pack.discard(),
+        async [Symbol.asyncDispose]() {
+          // Whoever disposes of it has an answer already. What stays is removed by a later push.
+          await pack.discard().catch((error: unknown) => {
+            options.log.warn({ err: error, repository }, 'could not remove what was written for a push');
+          });
+        },
       };
     },
   };
@@ -209,8 +214,8 @@ async function pushHere(
     for (const { name, from } of updates) {
       if ((await readRef(fs, gitdir, name)) !== from) throw new RefMoved(name);
     }
-    if (objects.length > 0) {
-      pack ??= await beginPack(fs, gitdir);
+    if (objects.length > 0) pack ??= await beginPack(fs, gitdir);
+    if (pack !== undefined) {
       await pack.add(objects);
       await pack.store(findNeeded);
     }

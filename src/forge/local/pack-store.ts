@@ -18,13 +18,13 @@ import {
 
 /** A pack that is being written. */
 export interface NewPack {
-  /** Writes those of the objects that it has not yet; the calls must wait for each other. */
+  /** Writes those of the objects that it has not yet. Each may come once in a call, and the calls must wait for each other. */
   add(objects: readonly PackedObject[]): Promise<void>;
   /** Ends it, synced; nothing collects it yet. `meanwhile` is called while the disk is busy; what it throws is thrown. */
   store(meanwhile: () => void): Promise<void>;
   /** The refs are set: git may do with the stored pack what it likes. */
   release(): Promise<void>;
-  /** Nothing came of it, stored or not; after a release it does nothing. */
+  /** Nothing came of it, stored or not. Does nothing the second time, or after a release. */
   discard(): Promise<void>;
 }
 
@@ -42,7 +42,8 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
     for (const each of paths) await ifThere(fs.promises.unlink(each));
   };
   let keeping = Promise.resolve();
-  let isReleased = false;
+  let failure: { readonly reason: unknown } | undefined;
+  let isOver = false;
   const file = await NewFile.create(fs, temporaryPack);
   const ids = new Set<ObjectId>();
   const entries = new PackEntries();
@@ -53,7 +54,7 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
   const finish = async (meanwhile: () => void) => {
     await file.append(body.takeRest());
     await file.written();
-    await file.overwrite(encodePackHeader(ids.size), 0);
+    await file.overwrite(encodePackHeader(entries.all.length), 0);
     const hashing = hashAll(file);
     hashing.catch(() => {});
     meanwhile();
@@ -66,12 +67,18 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
   };
   return {
     async add(objects) {
-      const added = objects.filter(({ id }) => !ids.has(id) && ids.add(id));
-      for await (const full of body.add(added)) await file.append(full);
+      const added = objects.filter(({ id }) => !ids.has(id));
+      for (const { id } of added) ids.add(id);
+      try {
+        for await (const full of body.add(added)) await file.append(full);
+      } catch (error) {
+        failure = { reason: error };
+        throw error;
+      }
     },
     async store(meanwhile) {
-      // It is for those who run now: after a power cut there is no need of it.
-      keeping = fs.promises.writeFile(`${path}.keep`, keepNote, { flag: 'wx' });
+      if (failure !== undefined) throw failure.reason;
+      keeping = writeNewFile(fs, `${path}.keep`, Buffer.from(keepNote));
       keeping.catch(() => {});
       await finish(meanwhile);
       await file[Symbol.asyncDispose]();
@@ -81,11 +88,12 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
       await syncDirectory(fs, directory);
     },
     async release() {
-      isReleased = true;
+      isOver = true;
       await remove(`${path}.keep`);
     },
     async discard() {
-      if (isReleased) return;
+      if (isOver) return;
+      isOver = true;
       await Promise.allSettled([keeping]);
       await file[Symbol.asyncDispose]();
       await remove(`${path}.idx`, `${path}.pack`, `${path}.keep`, temporaryIndex, temporaryPack);

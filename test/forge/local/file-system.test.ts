@@ -45,4 +45,17 @@ describe('a new file', () => {
     });
     await assert.rejects(writeMegabytes({ promises }, 2), /the disk lost it/);
   });
+
+  it('is not whole where a write fails or the disk is full, and its maker is told', async () => {
+    for (const writev of [
+      async () => Promise.reject(Object.assign(new Error('the disk lost it'), { code: 'EIO' })),
+      async () => ({ bytesWritten: 5 }),
+    ]) {
+      const fs = createFsFromVolume(new Volume());
+      const open: typeof fs.promises.open = async (...asked) =>
+        Object.assign(await fs.promises.open(...asked), { writev });
+      const promises = Object.assign(Object.create(fs.promises), { open });
+      await assert.rejects(writeMegabytes({ promises }, 3), /the disk (lost it|is full)/);
+    }
+  });
 });
