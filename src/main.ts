@@ -66,8 +66,8 @@ async function testAndWarmUp(signal: AbortSignal, log: Logger): Promise<void> {
   log.info({ ms: Math.round(performance.now() - start) }, 'passed the self-test');
 }
 
-/** After the sixth time the next one takes hardly less. */
-const selfTests = 6;
+/** The next ones take hardly less. */
+const selfTests = 4;
 
 /**
  * By how much V8 lets the heap of a thread grow, in percent, before it marks all of it again. By itself it allows a process that is mostly idle a few
