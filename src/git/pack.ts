@@ -65,10 +65,10 @@ export class PackBody {
     const chunks = this.#chunks;
     for (const object of objects) {
       this.#entries?.begin(object.id, packHeaderBytes + chunks.byteLength);
+      chunks.put(encodeEntryHeader(object.kind, object.size));
       if (isInMemory(object)) {
         putHeld(chunks, object);
       } else {
-        chunks.put(encodeEntryHeader(object.kind, object.size));
         for (const part of partsOf(object)) {
           chunks.put(await part);
           if (chunks.hasFull) yield this.#leave(chunks.takeFull());
@@ -92,8 +92,7 @@ export class PackBody {
 const isInMemory = (object: PackedObject): object is HeldObject =>
   object.zlib.every(piece => piece instanceof Uint8Array);
 
-function putHeld(chunks: Chunks, { kind, size, zlib }: HeldObject): void {
-  chunks.put(encodeEntryHeader(kind, size));
+function putHeld(chunks: Chunks, { zlib }: HeldObject): void {
   zlib.forEach(piece => {
     chunks.put(piece);
   });

@@ -112,33 +112,25 @@ interface Reading {
 
 /** One entry, checked against its local header; there is no span of it where that can't be read. */
 function readEntry(header: DirectoryHeader, reading: Reading): AtHand<ZipEntry> {
+  checkHeader(header, reading.problems);
+  let local: AtHand<LocalHeader>;
   try {
-    const local = readLocalHeader(reading.records, header);
-    if (!(local instanceof Promise)) return checkEntry(header, local, reading);
-    return local.then(
-      found => checkEntry(header, found, reading),
-      error => withoutData(header, error, reading),
-    );
+    local = readLocalHeader(reading.records, header);
   } catch (error) {
     return withoutData(header, error, reading);
   }
+  if (!(local instanceof Promise)) return checkEntry(header, local, reading);
+  return local.then(
+    found => checkEntry(header, found, reading),
+    error => withoutData(header, error, reading),
+  );
 }
 
 /** The entry where the header in front of its data can't be read. */
 function withoutData(header: DirectoryHeader, error: unknown, { body, problems }: Reading): ZipEntry {
   if (!(error instanceof InvalidZip)) throw error;
-  const { name, method, bytes, crc32 } = header;
-  checkHeader(header, problems);
-  for (const { reason } of error.problems) problems.push({ code: 'local-header', file: name, reason });
-  return {
-    name,
-    isDirectory: isFolder(name),
-    method,
-    bytes,
-    crc32,
-    unixMode: unixModeOf(header),
-    data: subslice(body, 0, 0),
-  };
+  for (const { reason } of error.problems) problems.push({ code: 'local-header', file: header.name, reason });
+  return entryOf(header, subslice(body, 0, 0));
 }
 
 function checkEntry(
@@ -146,16 +138,13 @@ function checkEntry(
   local: LocalHeader,
   { body, records, spans, problems }: Reading,
 ): AtHand<ZipEntry> {
-  const { name, method, bytes, crc32, compressedBytes, localStart } = header;
-  const isDirectory = isFolder(name);
-  checkHeader(header, problems);
+  const { name, crc32, compressedBytes, localStart } = header;
   const end = local.dataStart + compressedBytes;
   const disagreement = localFault(header, local);
   if (disagreement !== undefined) problems.push({ code: 'local-header', file: name, reason: disagreement });
   spans.push({ name, start: localStart, end });
-  const data = subslice(body, local.dataStart, end);
-  const entry: ZipEntry = { name, isDirectory, method, bytes, crc32, unixMode: unixModeOf(header), data };
-  if (!usesDescriptor(header) || isDirectory) return entry;
+  const entry = entryOf(header, subslice(body, local.dataStart, end));
+  if (!usesDescriptor(header) || entry.isDirectory) return entry;
   return whenThere(readDescriptorCrc32(records, end), found => {
     if (found !== crc32) {
       const reason = 'the checksum behind its data is not the one in the directory';
@@ -163,6 +152,11 @@ function checkEntry(
     }
     return entry;
   });
+}
+
+function entryOf(header: DirectoryHeader, data: Slice): ZipEntry {
+  const { name, method, bytes, crc32 } = header;
+  return { name, isDirectory: isFolder(name), method, bytes, crc32, unixMode: unixModeOf(header), data };
 }
 
 const isFolder = (name: string): boolean => name.endsWith('/');

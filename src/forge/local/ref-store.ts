@@ -346,7 +346,7 @@ async function dropPackedRefs(fs: FileSystem, packedPath: string, names: readonl
 
 /** Syncs the ref's folder and those above it, which another process may have made; git may have removed one that was left empty. */
 async function syncFolders(fs: FileSystem, gitdir: string, name: RefName): Promise<void> {
-  const folders = [parentOf(name)];
-  for (let folder = parentOf(name); folder !== 'refs'; folder = parentOf(folder)) folders.push(parentOf(folder));
+  const folders: string[] = [];
+  for (let path: string = name; path !== 'refs'; path = parentOf(path)) folders.push(parentOf(path));
   await Promise.all(folders.map(folder => ifThere(syncDirectory(fs, `${gitdir}/${folder}`))));
 }
