@@ -139,15 +139,27 @@ export class NewFile implements AsyncDisposable {
     return writeAll(this.#handle, [bytes], position);
   }
 
-  /** Yields what was written, for use when it is; each piece stays until the next. */
+  /** Yields what was written, for use when it is; each piece stays until the next. What comes after it is read meanwhile. */
   async *read(): AsyncGenerator<Buffer, void> {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, this.#end));
-    for (let at = 0; at < this.#end; ) {
-      const { bytesRead } = await this.#handle.read(buffer, 0, Math.min(buffer.byteLength, this.#end - at), at);
+    let [buffer, other] = [this.#newReadBuffer(), this.#newReadBuffer()];
+    let reading = this.#readAt(0, buffer);
+    for (let at = 0; at < this.#end; [buffer, other] = [other, buffer]) {
+      const { bytesRead } = await reading;
       if (bytesRead === 0) throw Object.assign(new Error('a new file has become shorter'), { code: 'EIO' });
       at += bytesRead;
+      reading = this.#readAt(at, other);
+      // Whoever reads may go.
+      reading.catch(() => {});
       yield buffer.subarray(0, bytesRead);
     }
+  }
+
+  #newReadBuffer(): Buffer {
+    return Buffer.allocUnsafeSlow(Math.min(readBytes, this.#end));
+  }
+
+  #readAt(position: number, buffer: Buffer): Promise<{ bytesRead: number }> {
+    return this.#handle.read(buffer, 0, Math.min(buffer.byteLength, this.#end - position), position);
   }
 
   async [Symbol.asyncDispose]() {

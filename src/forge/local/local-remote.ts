@@ -25,7 +25,7 @@ import { type FileSystem, ifThere, systemErrorCode } from './file-system.ts';
 import { createObjectReader, findMissing, type ObjectReader, type PeelMemory, peel } from './object-reader.ts';
 import { beginPack, type NewPack } from './pack-store.ts';
 import { createPackedReader } from './packed-reader.ts';
-import { RefsPartlySet, readRef, readRefs, updateRefs } from './ref-store.ts';
+import { type PreparedRefs, prepareRefs, RefsPartlySet, readRef, readRefs } from './ref-store.ts';
 import { walkHistory } from './walk-history.ts';
 
 export interface LocalRemoteOptions {
@@ -204,10 +204,13 @@ async function pushHere(
   begun?: NewPack,
 ): Promise<void> {
   const { fs, gitdir } = options;
-  let needed: ReadonlySet<ObjectId> | undefined;
-  const findNeeded = () => {
-    needed ??= neededBeside(objects, updates);
-    return needed;
+  let needed: ReadonlySet<ObjectId> = new Set();
+  let preparing: Promise<PreparedRefs> | undefined;
+  // What needs no object to be stored.
+  const prepare = () => {
+    needed = neededBeside(objects, updates);
+    preparing = prepareRefs(options, updates, signal);
+    preparing.catch(() => {});
   };
   let pack = begun;
   try {
@@ -215,22 +218,22 @@ async function pushHere(
       if ((await readRef(fs, gitdir, name)) !== from) throw new RefMoved(name);
     }
     if (objects.length > 0) pack ??= await beginPack(fs, gitdir);
-    if (pack !== undefined) {
-      await pack.add(objects);
-      await pack.store(findNeeded);
-    }
-    signal.throwIfAborted();
-    const [missing] = await findMissing(fs, gitdir, findNeeded());
+    if (pack === undefined) prepare();
+    await pack?.add(objects);
+    await pack?.store(prepare);
+    const [missing] = await findMissing(fs, gitdir, needed);
     if (missing !== undefined) {
       throw new PushRefused(`the push needs object ${missing}, which is neither in it nor in ${options.repository}`, {
         cause: new ObjectMissing(missing),
       });
     }
-    await updateRefs(options, updates, signal);
+    await (await preparing)?.commit();
   } catch (error) {
     if (error instanceof RefsPartlySet) await pack?.release();
     else await pack?.discard();
     throw error;
+  } finally {
+    await (await preparing?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
   await pack?.release();
 }

@@ -58,11 +58,14 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
     const hashing = hashAll(file);
     hashing.catch(() => {});
     meanwhile();
+    await using index = await NewFile.create(fs, temporaryIndex);
+    await Promise.all([temporaryPack, temporaryIndex].map(path => fs.promises.chmod(path, 0o444)));
     const checksum = await hashing;
     file.append([checksum]);
     const synced = file.synced();
     synced.catch(() => {});
-    await writeNewFile(fs, temporaryIndex, encodePackIndex(entries.all, checksum));
+    index.append([encodePackIndex(entries.all, checksum)]);
+    await index.synced();
     await synced;
   };
   return {
@@ -81,8 +84,7 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
       keeping = writeNewFile(fs, `${path}.keep`, Buffer.from(keepNote));
       keeping.catch(() => {});
       await finish(meanwhile);
-      await file[Symbol.asyncDispose]();
-      await Promise.all([keeping, fs.promises.chmod(temporaryPack, 0o444), fs.promises.chmod(temporaryIndex, 0o444)]);
+      await Promise.all([keeping, file[Symbol.asyncDispose]()]);
       await fs.promises.rename(temporaryPack, `${path}.pack`);
       await fs.promises.rename(temporaryIndex, `${path}.idx`);
       await syncDirectory(fs, directory);

@@ -132,20 +132,26 @@ export interface RefStoreOptions extends LockOptions {
   readonly gitdir: string;
 }
 
+/** Updates whose locks are held, checked, and on the disk but for their names. Disposing lets go of the locks. */
+export interface PreparedRefs extends AsyncDisposable {
+  /** Makes all of the updates or none, visible in their order, and on disk when it resolves. Throws RefsPartlySet, or what says that none is made. */
+  commit(): Promise<void>;
+}
+
 /**
- * Makes all of the updates or none, visible in their order, and on disk when it resolves.
+ * Prepares updates, to be committed soon: others wait for the locks, and take old ones for left behind.
  * Throws RefMoved where a ref is not what an update says it must be, and PushRefused where a name can't be had
  * (`v1` and `v1/x` can't both be refs); nothing has changed then.
  */
-export async function updateRefs(
+export async function prepareRefs(
   options: RefStoreOptions,
   updates: readonly RefUpdate[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<PreparedRefs> {
   refuseCollisions(updates);
   for (let attempt = 0; ; attempt++) {
     try {
-      return await updateOnce(options, updates, signal);
+      return await prepareOnce(options, updates, signal);
     } catch (error) {
       if (!(error instanceof Contended)) throw error;
     }
@@ -162,37 +168,57 @@ function refuseCollisions(updates: readonly RefUpdate[]): void {
   if (new Set(names).size < names.length) throw new PushRefused('a push names a ref twice');
 }
 
-async function updateOnce(options: RefStoreOptions, updates: readonly RefUpdate[], signal: AbortSignal): Promise<void> {
-  const { fs, gitdir } = options;
+async function prepareOnce(
+  options: RefStoreOptions,
+  updates: readonly RefUpdate[],
+  signal: AbortSignal,
+): Promise<PreparedRefs> {
   const locks = new Map<string, Lock>();
+  const dispose = async () => {
+    for (const [name, lock] of locks) {
+      await lock.release().catch((error: unknown) => options.log.warn({ name, error }, 'cannot release a lock'));
+    }
+  };
   try {
     for (const { name } of updates) locks.set(name, await lockRef(options, name, signal));
-    const deleted = updates.filter(update => update.to === undefined).map(update => update.name);
-    const packedPath = `${gitdir}/packed-refs`;
-    if (deleted.length > 0) locks.set(packedPath, heldOrContended(await tryLock(packedPath, options)));
-
+    if (deletedBy(updates).length > 0) {
+      const packedPath = `${options.gitdir}/packed-refs`;
+      locks.set(packedPath, heldOrContended(await tryLock(packedPath, options)));
+    }
     for (const update of updates) await checkUpdate(options, update);
     for (const { name, to } of updates) {
       if (to !== undefined) await locks.get(name)?.write(Buffer.from(`${to}\n`));
     }
-    signal.throwIfAborted();
-    for (const lock of locks.values()) await lock.confirm();
-    let changed = 0;
-    try {
-      for (const { name, to } of updates) {
-        if (to === undefined) await removeRef(fs, gitdir, name, deleted);
-        else await commitRef(options, name, locks.get(name), signal);
-        changed += 1;
-        await syncFolders(fs, gitdir, name);
-      }
-    } catch (error) {
-      if (changed === 0) throw error;
-      throw new RefsPartlySet(`only ${changed} of ${updates.length} refs of a push could be set`, { cause: error });
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return { commit: () => setRefs(options, updates, locks, signal), [Symbol.asyncDispose]: dispose };
+}
+
+const deletedBy = (updates: readonly RefUpdate[]): RefName[] =>
+  updates.filter(update => update.to === undefined).map(update => update.name);
+
+async function setRefs(
+  options: RefStoreOptions,
+  updates: readonly RefUpdate[],
+  locks: ReadonlyMap<string, Lock>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { fs, gitdir } = options;
+  signal.throwIfAborted();
+  for (const lock of locks.values()) await lock.confirm();
+  let changed = 0;
+  try {
+    for (const { name, to } of updates) {
+      if (to === undefined) await removeRef(fs, gitdir, name, deletedBy(updates));
+      else await commitRef(options, name, locks.get(name), signal);
+      changed += 1;
+      await syncFolders(fs, gitdir, name);
     }
-  } finally {
-    for (const [name, lock] of locks) {
-      await lock.release().catch((error: unknown) => options.log.warn({ name, error }, 'cannot release a lock'));
-    }
+  } catch (error) {
+    if (changed === 0) throw error;
+    throw new RefsPartlySet(`only ${changed} of ${updates.length} refs of a push could be set`, { cause: error });
   }
 }
 

@@ -5,7 +5,7 @@ import { createFsFromVolume, Volume } from 'memfs';
 import { createBareRepository } from '../../../src/forge/local/bare-repository.ts';
 import type { FileSystem } from '../../../src/forge/local/file-system.ts';
 import { type Lock, tryLock } from '../../../src/forge/local/ref-lock.ts';
-import { type RefStoreOptions, readRefs, updateRefs } from '../../../src/forge/local/ref-store.ts';
+import { prepareRefs, type RefStoreOptions, readRefs } from '../../../src/forge/local/ref-store.ts';
 import { GitUnavailable, PushRefused, RefMoved } from '../../../src/git/errors.ts';
 import { hashObject, type ObjectId } from '../../../src/git/object-id.ts';
 import { parseRefName } from '../../../src/git/ref-name.ts';
@@ -52,6 +52,11 @@ function storeIn(fs: FileSystem, gitdir: string): Store {
       return Object.fromEntries(refs.sort(([one], [other]) => (one < other ? -1 : 1)));
     },
   };
+}
+
+async function updateRefs(...[options, updates, signal]: Parameters<typeof prepareRefs>): Promise<void> {
+  await using prepared = await prepareRefs(options, updates, signal);
+  await prepared.commit();
 }
 
 interface Place {
