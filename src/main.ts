@@ -59,7 +59,7 @@ async function testAndWarmUp(signal: AbortSignal, log: Logger): Promise<void> {
   const start = performance.now();
   optimizeAfter(optimizeSoonBytes);
   try {
-    for (let i = 0; i < selfTests; i++) await selfTest(signal);
+    await selfTest(selfTests, signal);
   } finally {
     optimizeAfter(optimizeLateBytes);
   }

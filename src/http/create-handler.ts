@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Caller } from '../forge/credentials.ts';
 import { escapePath, escapeVersion } from '../gomod/escape.ts';
 import { NotFound } from '../registry/errors.ts';
+import { HashAhead } from '../registry/hash-ahead.ts';
 import type { PathRule } from '../registry/path-rule.ts';
 import type { Published } from '../registry/publish-version.ts';
 import type { UploadTarget } from '../registry/read-upload.ts';
@@ -193,8 +194,10 @@ async function upload(
   if (target !== undefined) await registry.checkBeforeUpload(owner, caller, target, signal);
   checkDeclaredBytes(request, maxUploadBytes);
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
-  await using body = await readBody(request, { maxBytes: maxUploadBytes, spoolAboveBytes });
-  const published = await registry.publish({ owner, caller, body: body.bytes, expected: target }, signal);
+  const ahead = new HashAhead(signal);
+  const onBytes = (bytes: Uint8Array) => ahead.take(bytes);
+  await using body = await readBody(request, { maxBytes: maxUploadBytes, spoolAboveBytes, onBytes });
+  const published = await registry.publish({ owner, caller, body: body.bytes, ahead, expected: target }, signal);
   const { module, version, info } = published;
   const path = proxyPath(owner);
   response.set({

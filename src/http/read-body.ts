@@ -2,8 +2,8 @@
 import type { IncomingMessage } from 'node:http';
 import { type Readable, Writable } from 'node:stream';
 import busboy from 'busboy';
-import { Gatherer } from '../spool/gatherer.ts';
-import { type Bulk, release } from '../spool/slice.ts';
+import { Gatherer, recycle } from '../spool/gatherer.ts';
+import type { Bulk } from '../spool/slice.ts';
 import { BadRequest, BodyTooLarge, BodyTooSlow, ClientGone } from './errors.ts';
 
 /** Boundaries and headers around the file of a form. */
@@ -16,6 +16,8 @@ export interface BodyOptions {
   readonly maxBytes: number;
   /** Larger bodies are kept on the disk. */
   readonly spoolAboveBytes: number;
+  /** Is given the file's bytes as they come. */
+  readonly onBytes?: (bytes: Uint8Array) => void;
   readonly progress?: { readonly bytes: number; readonly periodMs: number };
 }
 
@@ -31,7 +33,7 @@ export function checkDeclaredBytes(request: IncomingMessage, maxBytes: number): 
   if ((declaredBytes(request) ?? 0) > allowed) throw new BodyTooLarge(maxBytes);
 }
 
-/** The uploaded file; disposing lets go of it. */
+/** The uploaded file; disposing lets go of it, and its memory is used again. */
 export interface Body extends AsyncDisposable {
   readonly bytes: Bulk;
 }
@@ -42,12 +44,12 @@ export interface Body extends AsyncDisposable {
  */
 export async function readBody(request: IncomingMessage, options: BodyOptions): Promise<Body> {
   await using gatherer = new Gatherer(options.spoolAboveBytes, declaredBytes(request));
-  const sink = sinkTo(gatherer, options.maxBytes);
+  const sink = sinkTo(gatherer, options);
   try {
     const reading = isForm(request) ? readForm(request, sink, options.maxBytes) : fill(sink, request);
     await withProgress(request, options, reading);
     const bytes = await gatherer.take();
-    return { bytes, [Symbol.asyncDispose]: () => release(bytes) };
+    return { bytes, [Symbol.asyncDispose]: () => recycle(bytes) };
   } catch (error) {
     // It stays open, so that a reply can be sent.
     request.unpipe();
@@ -63,7 +65,7 @@ const isForm = (request: IncomingMessage): boolean =>
 const highWaterMark = 1024 * 1024;
 
 /** Fails with BodyTooLarge or SpoolFault. */
-function sinkTo(gatherer: Gatherer, maxBytes: number): Writable {
+function sinkTo(gatherer: Gatherer, { maxBytes, onBytes }: BodyOptions): Writable {
   let bytes = 0;
   return new Writable({
     highWaterMark,
@@ -74,6 +76,7 @@ function sinkTo(gatherer: Gatherer, maxBytes: number): Writable {
         return;
       }
       try {
+        onBytes?.(chunk);
         const kept = gatherer.add(chunk);
         if (kept === undefined) done();
         else kept.then(() => done(), done);

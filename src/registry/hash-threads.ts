@@ -3,8 +3,10 @@ import type { ObjectId } from '../git/object-id.ts';
 import { answerQuestions, type OrderedThread, startOrderedThread } from '../ordered-thread.ts';
 import { readSlice, type Slice, sliceOf } from '../spool/slice.ts';
 import { InvalidZip, type ZipFault } from '../zip/errors.ts';
+import { findFiles } from '../zip/find-files.ts';
 import type { CompressedFile } from '../zip/inflate-entry.ts';
 import { type FileHashes, type HashedEntry, hashFile } from './hash-file.ts';
+import { Limiter } from './limiter.ts';
 
 /** Files that are neighbours in an archive, each small enough to be held. */
 export interface Batch<File extends CompressedFile> {
@@ -17,8 +19,9 @@ export interface Batch<File extends CompressedFile> {
 /** To the thread. What is said of each file is numbers in a row: objects take longer to send than files take to hash. */
 interface Question {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** For each file `fileNumbers`. */
-  readonly numbers: Uint32Array;
+  /** For each file `fileNumbers`; else it is to find files itself, whose headers begin before `headersBefore`. */
+  readonly numbers?: Uint32Array;
+  readonly headersBefore?: number;
 }
 
 /** Method, declared bytes and checksum, where its data begins and ends, and whether its content is wanted. */
@@ -28,6 +31,8 @@ const fileNumbers = 6;
 interface Answer {
   readonly hashes: Uint8Array;
   readonly numbers: Uint32Array;
+  /** As in the question, or of what was found. */
+  readonly files: Uint32Array;
   /** By the file's place in the batch. */
   readonly others: ReadonlyMap<number, Other>;
 }
@@ -64,13 +69,80 @@ export function startHashThreads(): OrderedThread<Question, Answer>[] {
   });
 }
 
+/**
+ * Questions of all uploads that are with the threads, which have a copy of the bytes for each: one that is answered and one that comes next. More of them
+ * would wait for one thread while the other has nothing to do.
+ */
+const asking = new Limiter(2 * threads.length);
+
+const ask = (question: Question): Promise<Answer> =>
+  startHashThreads()
+    .reduce((a, b) => (b.waiting < a.waiting ? b : a))
+    .ask(question, [question.bytes.buffer]);
+
 /** Resolves to the hashes of the batch's files, in their order, or what is wrong with them. A deflate stream that is not in the archive is in memory. */
-export async function hashOnThread<File extends CompressedFile>(batch: Batch<File>): Promise<HashedEntry<File>[]> {
-  // A copy, since it is lost here once it is sent.
-  const bytes = new Uint8Array(await readSlice(batch.span));
-  const thread = startHashThreads().reduce((a, b) => (b.waiting < a.waiting ? b : a));
-  const answer = await thread.ask({ bytes, numbers: numbersOf(batch) }, [bytes.buffer]);
-  return batch.files.map((file, i) => ({ file, hashes: readAnswer(answer, i, file.name, batch.span) }));
+export function hashOnThread<File extends CompressedFile>(
+  batch: Batch<File>,
+  signal: AbortSignal,
+): Promise<HashedEntry<File>[]> {
+  return asking.run(async () => {
+    // A copy, since it is lost here once it is sent.
+    const bytes = new Uint8Array(await readSlice(batch.span));
+    const answer = await ask({ bytes, numbers: numbersOf(batch) });
+    return batch.files.map((file, i) => ({ file, hashes: readAnswer(answer, i, file.name, batch.span) }));
+  }, signal);
+}
+
+/** Parts of zips that wait for threads, of all uploads: more are hashed later, as what they are. */
+const maxWaitingParts = 16;
+let waitingParts = 0;
+
+/** Bytes of contents that are inflated for a part of a zip. */
+const maxContentBytesAhead = 4 * 1024 * 1024;
+
+/**
+ * Resolves to the hashes of the files that a part of a zip seems to have; `bytes` are lost to the caller. Undefined where the threads have enough
+ * to do.
+ */
+export function hashPartOnThread(
+  bytes: Uint8Array<ArrayBuffer>,
+  { start, headersBefore }: { start: number; headersBefore: number },
+  signal: AbortSignal,
+): Promise<HashedPart> | undefined {
+  if (waitingParts >= maxWaitingParts) return undefined;
+  waitingParts += 1;
+  return asking
+    .run(async () => new HashedPart(await ask({ bytes, headersBefore }), start), signal)
+    .finally(() => {
+      waitingParts -= 1;
+    });
+}
+
+/** What may be files in a part of a zip that begins at `start`, hashed. */
+export class HashedPart {
+  readonly #answer: Answer;
+  readonly #start: number;
+  /** By where their data begin. */
+  readonly #places = new Map<number, number>();
+
+  constructor(answer: Answer, start: number) {
+    this.#answer = answer;
+    this.#start = start;
+    for (let at = 3; at < answer.files.length; at += fileNumbers) {
+      this.#places.set(start + (answer.files[at] ?? 0), (at - 3) / fileNumbers);
+    }
+  }
+
+  /** The hashes of a file that the directory has, if it says of it what was found; as if hashOnThread had been given it. */
+  hashesOf({ name, method, bytes, crc32, data }: CompressedFile): FileHashes | undefined {
+    const i = this.#places.get(data.start);
+    if (i === undefined) return undefined;
+    const { files } = this.#answer;
+    const at = i * fileNumbers;
+    if (method !== files[at] || bytes !== files[at + 1] || crc32 !== files[at + 2]) return undefined;
+    const hashes = readAnswer(this.#answer, i, name, { ...data, start: this.#start });
+    return hashes instanceof InvalidZip || hashes.deflated.end > data.end ? undefined : hashes;
+  }
 }
 
 function numbersOf<File extends CompressedFile>({ files, span, isContentWanted }: Batch<File>): Uint32Array {
@@ -112,13 +184,19 @@ function readAnswer(
 const toBuffer = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
   Buffer.from(buffer, byteOffset, byteLength);
 
-async function answer({ bytes, numbers }: Question): Promise<Answer> {
-  const hashing = new BatchHashing(bytes, numbers);
+async function answer({ bytes, numbers, headersBefore = 0 }: Question): Promise<Answer> {
+  const hashing = new BatchHashing(bytes, numbers ?? findNumbers(bytes, headersBefore));
   for (let i = 0; i < hashing.count; i++) {
     const waited = hashing.hash(i);
     if (waited !== undefined) await waited;
   }
   return hashing.answer;
+}
+
+function findNumbers(bytes: Uint8Array<ArrayBuffer>, headersBefore: number): Uint32Array {
+  const bulk = Buffer.from(bytes.buffer);
+  const files = findFiles({ bytes: bulk, headersBefore, maxContentBytes: maxContentBytesAhead });
+  return numbersOf({ files, span: sliceOf(bulk), isContentWanted: () => false });
 }
 
 /** The work on one question. Its methods wait for nothing that is at hand: V8 optimizes no function that waits. */
@@ -135,7 +213,12 @@ class BatchHashing {
     this.#held = Buffer.from(bytes.buffer);
     this.#numbers = numbers;
     this.#hashes = Buffer.alloc(this.count * hashBytes);
-    this.answer = { hashes: this.#hashes, numbers: new Uint32Array(this.count * hashNumbers), others: this.#others };
+    this.answer = {
+      hashes: this.#hashes,
+      numbers: new Uint32Array(this.count * hashNumbers),
+      files: numbers,
+      others: this.#others,
+    };
   }
 
   /** Hashes the file at this place. */

@@ -4,12 +4,14 @@ import { appendTo, type Bulk, readSlice, type Slice } from '../spool/slice.ts';
 import type { Spool } from '../spool/spool.ts';
 import { InvalidZip } from '../zip/errors.ts';
 import { type CompressedFile, isHeld } from '../zip/inflate-entry.ts';
+import type { HashAhead } from './hash-ahead.ts';
 import { type HashedEntry, hashFile } from './hash-file.ts';
-import { hashOnThread } from './hash-threads.ts';
-import { Limiter } from './limiter.ts';
+import { type HashedPart, hashOnThread } from './hash-threads.ts';
 
 export interface UploadToHash<File extends CompressedFile> {
   readonly archive: Bulk;
+  /** What threads did while the archive came. */
+  readonly ahead: HashAhead | undefined;
   /** Whether the content is to come with the hashes. */
   readonly isContentWanted: (file: File) => boolean;
   readonly signal: AbortSignal;
@@ -22,14 +24,11 @@ export const minBytesForThreads = 512 * 1024;
 const maxUnderWay = 12;
 const maxContentBytesUnderWay = 24 * 1024 * 1024;
 
-/** And so many of all uploads are on threads, which have a copy of each: enough that none is idle while an answer is looked at. */
-const batchesOnThreads = new Limiter(8);
-
 export interface Hashing<File extends CompressedFile> extends AsyncDisposable {
   /** Takes a file of the archive; threads begin as soon as there are some. */
   add(file: File): void;
   /**
-   * The files in their order, when all were added. Who iterates is done with one batch before asking for the next, since either may write behind
+   * The files when all were added: in their order, but for those that were hashed ahead, which come first. Who iterates is done with one batch before asking for the next, since either may write behind
    * the archive. Throws SpoolFault.
    */
   finish(): AsyncIterable<readonly HashedEntry<File>[]>;
@@ -37,7 +36,9 @@ export interface Hashing<File extends CompressedFile> extends AsyncDisposable {
 
 /** Hashes files; disposing waits for what is under way, so that who is refused early does not leave work behind. */
 export function hashUpload<File extends CompressedFile>(upload: UploadToHash<File>): Hashing<File> {
-  const { archive, signal } = upload;
+  const { archive, ahead, isContentWanted, signal } = upload;
+  /** Files by the parts that they were hashed with, unless what was found there was not them. */
+  const hashedAhead = new Map<Promise<HashedPart | undefined>, File[]>();
   const batcher = new Batcher<File>();
   const underWay: BegunBatch<File>[] = [];
   let contentBytesUnderWay = 0;
@@ -52,14 +53,35 @@ export function hashUpload<File extends CompressedFile>(upload: UploadToHash<Fil
       contentBytesUnderWay += batch.contentBytes;
     }
   };
+  const end = () => {
+    batcher.end();
+    begin();
+  };
   return {
     add(file) {
-      batcher.add(file);
-      begin();
+      const part = isContentWanted(file) ? undefined : ahead?.partOf(file);
+      if (part === undefined) {
+        batcher.add(file);
+        begin();
+        return;
+      }
+      const files = hashedAhead.get(part);
+      if (files === undefined) hashedAhead.set(part, [file]);
+      else files.push(file);
     },
     async *finish() {
-      batcher.end();
-      begin();
+      end();
+      for await (const [part, files] of asTheyCome(hashedAhead)) {
+        signal.throwIfAborted();
+        const hashed: HashedEntry<File>[] = [];
+        for (const file of files) {
+          const hashes = part?.hashesOf(file);
+          if (hashes === undefined) batcher.add(file);
+          else hashed.push({ file, hashes });
+        }
+        yield hashed;
+      }
+      end();
       for (let next = underWay.shift(); next !== undefined; next = underWay.shift()) {
         signal.throwIfAborted();
         const hashed = await next.finish();
@@ -69,9 +91,23 @@ export function hashUpload<File extends CompressedFile>(upload: UploadToHash<Fil
       }
     },
     async [Symbol.asyncDispose]() {
-      await Promise.allSettled(underWay.map(({ hashing }) => hashing));
+      await Promise.allSettled([...hashedAhead.keys(), ...underWay.map(({ hashing }) => hashing)]);
     },
   };
+}
+
+/** What the keys resolve to, with their values, in the order in which they do. */
+async function* asTheyCome<Key, Value>(all: ReadonlyMap<Promise<Key>, Value>): AsyncGenerator<[Key, Value], void> {
+  const waiting = new Set(
+    Array.from(all, ([key, value]) => {
+      const one: Promise<() => [Key, Value]> = key.then(resolved => () => {
+        waiting.delete(one);
+        return [resolved, value];
+      });
+      return one;
+    }),
+  );
+  while (waiting.size > 0) yield (await Promise.race(waiting))();
 }
 
 interface BegunBatch<File extends CompressedFile> {
@@ -105,7 +141,7 @@ function beginOnThread<File extends CompressedFile>(
   { isContentWanted, signal }: UploadToHash<File>,
 ): BegunBatch<File> {
   const { files, span } = batch;
-  const hashing = batchesOnThreads.run(() => hashOnThread({ files, span, isContentWanted }), signal);
+  const hashing = hashOnThread({ files, span, isContentWanted }, signal);
   // Nobody may come to wait for it.
   hashing.catch(() => {});
   const finish = async () => {

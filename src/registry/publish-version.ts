@@ -13,7 +13,6 @@ import type { ModulePath } from '../gomod/module-path.ts';
 import { isPseudoVersion } from '../gomod/pseudo-version.ts';
 import { majorOf } from '../gomod/semver.ts';
 import { compareVersions, type Version } from '../gomod/version.ts';
-import type { Bulk } from '../spool/slice.ts';
 import { assertNever } from './assert-never.ts';
 import type { Content } from './content.ts';
 import { mainRef } from './default-branch.ts';
@@ -23,18 +22,15 @@ import { InvalidUpload, NotAllowed, PublishConflict } from './errors.ts';
 import { makeMarker, markerRef, readMarker } from './marker.ts';
 import { moduleVersions, ownershipOf } from './module-versions.ts';
 import { type Place, sourceTagOf, tagOf } from './place-module.ts';
-import { openUpload, type Upload, type UploadTarget } from './read-upload.ts';
+import { openUpload, type Upload, type UploadTarget, type UploadToOpen } from './read-upload.ts';
 import type { Repositories } from './repositories.ts';
 import type { SentObjects } from './sent-objects.ts';
 import { inModule } from './version-content.ts';
 import { formatRecord, parseRecord, publisher } from './version-record.ts';
 
-export interface PublishRequest {
+export interface PublishRequest extends UploadToOpen {
   readonly owner: string;
   readonly caller: Caller;
-  readonly body: Bulk;
-  /** What the request's path says the zip is, if it says so. */
-  readonly expected: UploadTarget | undefined;
 }
 
 export interface Published {
@@ -63,13 +59,13 @@ const attempts = 4;
  * the forge and the remote throw.
  */
 export async function publishVersion(
-  { owner, caller, body, expected }: PublishRequest,
+  { owner, caller, ...received }: PublishRequest,
   { repositories, contents, releases, sent, republish }: PublishOptions,
   signal: AbortSignal,
 ): Promise<Published> {
   repositories.servedOwner(owner);
   const login = await repositories.login(caller, signal);
-  await using opened = await openUpload(body, expected, signal);
+  await using opened = await openUpload(received, signal);
   const { module, version } = opened.target;
   const place = repositories.place(owner, module);
   const tag = tagRefOf(place, version);

@@ -16,6 +16,7 @@ import { isHeld, maxHeldBytes } from '../zip/inflate-entry.ts';
 import { readZip, type ZipEntry } from '../zip/read-zip.ts';
 import { maxParsedGoMod } from './dependency-go-mod.ts';
 import { InvalidUpload, type UploadProblem } from './errors.ts';
+import type { HashAhead } from './hash-ahead.ts';
 import type { FileHashes, HashedEntry } from './hash-file.ts';
 import { type Hashing, hashUpload } from './hash-upload.ts';
 import { synthesizeGoMod } from './version-content.ts';
@@ -52,6 +53,14 @@ export interface UploadListener {
   readonly onBlobs?: (blobs: readonly PackedObject[]) => Promise<void>;
 }
 
+export interface UploadToOpen {
+  readonly body: Bulk;
+  /** What was given the body's bytes as they came. */
+  readonly ahead?: HashAhead | undefined;
+  /** What the request's path says the zip is, if it says so. */
+  readonly expected: UploadTarget | undefined;
+}
+
 /** An upload whose module and version are known; its files are being hashed. */
 export interface OpenUpload extends AsyncDisposable {
   readonly target: UploadTarget;
@@ -60,16 +69,12 @@ export interface OpenUpload extends AsyncDisposable {
 }
 
 /**
- * Opens a module zip. `expected` is what the request's path says it is, if it says so. Threads hash while directory and names are looked at.
+ * Opens a module zip. Threads hash while directory and names are looked at.
  * Throws InvalidUpload with everything that is wrong with the zip's form, or with its module and version.
  */
-export async function openUpload(
-  body: Bulk,
-  expected: UploadTarget | undefined,
-  signal: AbortSignal,
-): Promise<OpenUpload> {
+export async function openUpload({ body, ahead, expected }: UploadToOpen, signal: AbortSignal): Promise<OpenUpload> {
   const isContentWanted = (entry: ZipEntry) => isRead(pathOf(entry));
-  const hashing = hashUpload({ archive: body, isContentWanted, signal });
+  const hashing = hashUpload({ archive: body, ahead, isContentWanted, signal });
   let declaredBytes = 0;
   const hash = (entry: ZipEntry) => {
     declaredBytes += entry.bytes;

@@ -5,7 +5,7 @@
  */
 import { TreeBuilder } from '../git/build-tree.ts';
 import { encodeCommit } from '../git/commit.ts';
-import { type DeflatedBlob, deflateBlob } from '../git/deflated-blob.ts';
+import type { DeflatedBlob } from '../git/deflated-blob.ts';
 import { emptyTree } from '../git/object-id.ts';
 import { encodePackIndex, findInPackIndex, PackEntries, writePack } from '../git/pack.ts';
 import { packObject } from '../git/packed-object.ts';
@@ -14,7 +14,8 @@ import { filesOf } from '../git/walk-pack.ts';
 import { parseModulePath } from '../gomod/module-path.ts';
 import { parseVersion } from '../gomod/version.ts';
 import { SliceStore } from '../spool/slice-store.ts';
-import { ZipBuilder } from '../zip/build-zip.ts';
+import { type FileToZip, writeZip } from '../zip/write-zip.ts';
+import { HashAhead } from './hash-ahead.ts';
 import { minBytesForThreads } from './hash-upload.ts';
 import { openUpload } from './read-upload.ts';
 import { planZip } from './version-content.ts';
@@ -28,12 +29,18 @@ const lineCount = 250;
 
 const maxBytes = 2 ** 24;
 
-/** Throws where what comes back is not what was put in. */
-export async function selfTest(signal: AbortSignal): Promise<void> {
-  const uploaded = await makeZip(signal);
+/** So many times. Throws where what comes back is not what was put in. */
+export async function selfTest(times: number, signal: AbortSignal): Promise<void> {
+  const uploaded = Buffer.concat(await writeZip(makeFiles(), { signal }).toArray());
   if (uploaded.byteLength < minBytesForThreads) throw new Error('the self-test is too small for threads');
+  for (let i = 0; i < times; i++) await test(uploaded, signal);
+}
+
+async function test(uploaded: Buffer, signal: AbortSignal): Promise<void> {
   const builder = new TreeBuilder();
-  await using opened = await openUpload(uploaded, undefined, signal);
+  const ahead = new HashAhead(signal);
+  ahead.take(uploaded);
+  await using opened = await openUpload({ body: uploaded, ahead, expected: undefined }, signal);
   const upload = await opened.read({ onFile: ({ path, id }) => builder.add({ path, mode: '100644', id }) });
   const trees = [...builder.trees()];
   const person = publisher('', undefined, 0);
@@ -54,23 +61,22 @@ export async function selfTest(signal: AbortSignal): Promise<void> {
   await zip.bytes();
 }
 
-async function makeZip(signal: AbortSignal): Promise<Buffer> {
-  await using store = new SliceStore(maxBytes);
-  const zip = new ZipBuilder();
-  for (const [path, text] of makeFiles()) {
-    signal.throwIfAborted();
-    const content = await deflateBlob(Buffer.from(text), data => store.keep(data));
-    zip.add({ name: `${module}@${version}/${path}`, content });
+/** Some of each kind that goes a way of its own, so that each thread gets one: what is looked into, what is large, what is there twice. */
+async function* makeFiles(): AsyncGenerator<FileToZip, void> {
+  const file = (path: string, text: string): FileToZip => ({
+    name: `${module}@${version}/${path}`,
+    content: Buffer.from(text),
+  });
+  yield file('go.mod', `module ${module}\n`);
+  for (let i = 0; i < fileCount; i++) {
+    const folder = `${i % 10}/folder${i % 30}`;
+    yield file(`${folder}/file${i}.go`, makeText(i, lineCount));
+    if (i % 20 > 0) continue;
+    yield file(`${folder}/again${i}.go`, makeText(0, lineCount));
+    yield file(`${folder}/long${i}.go`, makeText(i, 20 * lineCount));
+    yield file(`${folder}/large${i}.go`, makeText(i, 60 * lineCount));
+    yield file(`${folder}/${i}/.gitattributes`, `*.txt text\n`);
   }
-  return await zip.bytes();
-}
-
-/** One of each kind that goes a way of its own: one that is looked into, a large one, one that is there twice; all others are as most files are. */
-function* makeFiles(): Generator<[path: string, text: string], void> {
-  yield ['go.mod', `module ${module}\n`];
-  yield ['large.go', makeText(0, 30 * lineCount)];
-  yield ['again.go', makeText(1, lineCount)];
-  for (let i = 1; i <= fileCount; i++) yield [`${i % 10}/folder${i % 30}/file${i}.go`, makeText(i, lineCount)];
 }
 
 /** As regular and as irregular as source is. */

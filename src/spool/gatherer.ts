@@ -1,5 +1,28 @@
-import type { Bulk } from './slice.ts';
+import { type Bulk, release } from './slice.ts';
 import { createSpool, type Spool } from './spool.ts';
+
+/**
+ * Memory of what was let go of, for what comes next: what is new of the system's memory costs a fault for each page, which takes longer than to fill
+ * it.
+ */
+let spareRoom: Buffer = Buffer.alloc(0);
+
+/** Bytes; larger rooms are not kept. */
+const maxSpareBytes = 4 * 1024 * 1024;
+
+function takeRoom(bytes: number): Buffer {
+  if (bytes > spareRoom.byteLength) return Buffer.allocUnsafeSlow(bytes);
+  const room = spareRoom;
+  spareRoom = Buffer.alloc(0);
+  return room;
+}
+
+/** Lets go of what a Gatherer gave, once: nobody may look at it any more, since others will write to its memory. */
+export async function recycle(bulk: Bulk): Promise<void> {
+  if (!Buffer.isBuffer(bulk)) return await release(bulk);
+  const room = Buffer.from(bulk.buffer);
+  if (room.byteLength > spareRoom.byteLength && room.byteLength <= maxSpareBytes) spareRoom = room;
+}
 
 /** Bytes that come piece by piece: kept in memory up to a size, and beyond it on the disk. What was not taken is gone with the disposal. */
 export class Gatherer implements AsyncDisposable {
@@ -51,7 +74,7 @@ export class Gatherer implements AsyncDisposable {
   /** For all that is expected; what nobody expected takes twice the room each time, up to what is held at most. */
   #makeRoom(): void {
     const twice = Math.min(2 * this.#held, this.#spoolAboveBytes);
-    const room = Buffer.allocUnsafeSlow(Math.max(this.#bytes, this.#expectedBytes, twice));
+    const room = takeRoom(Math.max(this.#bytes, this.#expectedBytes, twice));
     room.set(this.#room.subarray(0, this.#held));
     this.#room = room;
   }

@@ -46,7 +46,8 @@ export interface LocalHeader extends EntryHeader {
 }
 
 const endSignature = Buffer.from('PK\x05\x06');
-const signatures = {
+/** Of records, as a number in front of each. */
+export const signatures = {
   header: 0x02014b50,
   local: 0x04034b50,
   end64: 0x06064b50,
@@ -247,7 +248,8 @@ export function readLocalHeader(archive: RecordReader, header: DirectoryHeader):
     : restWaited.then(again);
 }
 
-const localHeaderBytes = 30;
+/** Without its name and extra field. */
+export const localHeaderBytes = 30;
 
 function parseLocalHeader(
   record: Buffer,

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { hashObject } from '../../src/git/object-id.ts';
-import type { HashedEntry } from '../../src/registry/hash-file.ts';
+import { HashAhead } from '../../src/registry/hash-ahead.ts';
+import type { FileHashes, HashedEntry } from '../../src/registry/hash-file.ts';
 import { startHashThreads } from '../../src/registry/hash-threads.ts';
 import { hashUpload, minBytesForThreads } from '../../src/registry/hash-upload.ts';
 import { openUpload } from '../../src/registry/read-upload.ts';
+import { readSlice } from '../../src/spool/slice.ts';
 import { InvalidZip } from '../../src/zip/errors.ts';
 import { readZip, type ZipEntry } from '../../src/zip/read-zip.ts';
 import { type CraftedEntry, craftZip } from '../support/craft-zip.ts';
@@ -17,7 +19,12 @@ const noise = { name: 'noise', content: randomBytes(minBytesForThreads).toString
 
 async function begin(entries: readonly CraftedEntry[], signal = never) {
   const archive = craftZip(entries);
-  const hashing = hashUpload<ZipEntry>({ archive, isContentWanted: ({ name }) => name === 'go.mod', signal });
+  const hashing = hashUpload<ZipEntry>({
+    archive,
+    ahead: undefined,
+    isContentWanted: ({ name }) => name === 'go.mod',
+    signal,
+  });
   await readZip(archive, never, hashing.add);
   return hashing;
 }
@@ -29,7 +36,97 @@ async function batchesOf(entries: readonly CraftedEntry[]): Promise<(readonly Ha
   return batches;
 }
 
+/** The hashes by name, with those that threads were given as the archive came, in pieces of so many bytes. */
+async function hashesAhead(archive: Buffer, pieceBytes: number, signal = never) {
+  const ahead = new HashAhead(signal);
+  for (let at = 0; at < archive.length; at += pieceBytes) ahead.take(archive.subarray(at, at + pieceBytes));
+  const isContentWanted = ({ name }: ZipEntry) => name === 'go.mod';
+  await using hashing = hashUpload<ZipEntry>({ archive, ahead, isContentWanted, signal: never });
+  const entries = await readZip(archive, never, hashing.add);
+  const hashes = new Map<string, unknown>();
+  for await (const batch of hashing.finish()) for (const { file, hashes: found } of batch) hashes.set(file.name, found);
+  return { hashes, entries, ahead };
+}
+
 const waiting = (): number => startHashThreads().reduce((sum, thread) => sum + thread.waiting, 0);
+
+describe('hashing an upload while it comes', () => {
+  const alive = setInterval(() => {}, 1_000);
+  after(() => clearInterval(alive));
+
+  const contents = Array.from({ length: 600 }, (_, i) => randomBytes(500 + (i % 40) * 100).toString('hex'));
+  const crafted = contents.map((content, i): CraftedEntry => {
+    const name = i === 300 ? 'go.mod' : `${i}.go`;
+    if (i % 50 === 7) return { name, content, method: 0 };
+    return { name, content, ...(i % 3 > 0 && { descriptor: i % 100 === 50 ? 'bare' : 'signed' }) };
+  });
+  const large = { name: 'large', content: randomBytes(400_000).toString('hex') };
+
+  it('gives what it gives without', async () => {
+    const archive = craftZip([...crafted.slice(0, 200), large, ...crafted.slice(200)]);
+    assert.ok(archive.length > megabyte);
+    const expected = (await batchesOf([...crafted.slice(0, 200), large, ...crafted.slice(200)])).flat();
+    for (const pieceBytes of [1_000, 65_536, archive.length]) {
+      const { hashes } = await hashesAhead(archive, pieceBytes);
+      assert.equal(hashes.size, 601);
+      for (const { file, hashes: alone } of expected)
+        assert.deepEqual(bare(hashes.get(file.name)), bare(alone), file.name);
+    }
+  });
+
+  it('does nearly all of the work before the directory is read', async () => {
+    const archive = craftZip(contents.map((content, i) => ({ name: `${i}`.padStart(1_000, 'n'), content, descriptor: 'signed' })));
+    const { entries, ahead } = await hashesAhead(archive, 65_536);
+    const found = await Promise.all(entries.map(async entry => (await ahead.partOf(entry))?.hashesOf(entry)));
+    // The last part is not full, and is left for later.
+    const inParts = archive.length - 288 * 1024;
+    assert.ok(inParts > megabyte / 2);
+    for (const [i, { data }] of entries.entries()) assert.ok(found[i] || data.end > inParts, `${i}`);
+  });
+
+  it('believes the directory, not what it found', async () => {
+    const archive = craftZip(crafted);
+    const { entries, ahead } = await hashesAhead(archive, 65_536);
+    const entry = entries[1];
+    assert.ok(entry);
+    const part = await ahead.partOf(entry);
+    assert.ok(part);
+    assert.ok(part.hashesOf(entry));
+    const { start, end } = entry.data;
+    for (const lie of [
+      { bytes: entry.bytes + 1 },
+      { crc32: entry.crc32 ^ 1 },
+      { method: 0 },
+      { data: { ...entry.data, start: start + 1 } },
+      { data: { ...entry.data, end: end - 1 } },
+    ]) {
+      assert.equal(part.hashesOf({ ...entry, ...lie }), undefined, JSON.stringify(lie));
+    }
+  });
+
+  it('tells what is wrong with files as without', async () => {
+    const lying = crafted.map((entry, i) =>
+      i === 20 ? { ...entry, bytes: 3 } : i === 21 ? { ...entry, crc32: 1 } : entry,
+    );
+    const { hashes } = await hashesAhead(craftZip(lying), 65_536);
+    const faults = [...hashes].filter(([, found]) => found instanceof InvalidZip).map(([name]) => name);
+    assert.deepEqual(faults.sort(), ['20.go', '21.go']);
+  });
+
+  it('begins nothing for who is gone', async () => {
+    const archive = craftZip(crafted);
+    const { hashes, entries, ahead } = await hashesAhead(archive, 65_536, AbortSignal.abort());
+    assert.equal(hashes.size, entries.length);
+    for (const entry of entries) assert.equal(await ahead.partOf(entry), undefined);
+  });
+});
+
+/** Where the deflate stream of what was stored lies is of no interest. */
+function bare(hashes: unknown) {
+  assert.ok(typeof hashes === 'object' && hashes !== null && 'deflated' in hashes && 'id' in hashes);
+  const { deflated, ...others } = hashes as FileHashes;
+  return { ...others, deflated: Buffer.from(readSlice(deflated) as Buffer).toString('hex') };
+}
 
 describe('hashing an upload', () => {
   // Threads do not keep the process from ending.
@@ -137,7 +234,7 @@ describe('hashing an upload', () => {
       next = setImmediate(look);
     };
     look();
-    await using opened = await openUpload(zip, undefined, never);
+    await using opened = await openUpload({ body: zip, expected: undefined }, never);
     await opened.read({ onFile: () => {} });
     clearImmediate(next);
     longestTurn = Math.max(longestTurn, performance.now() - last);

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Gatherer } from '../../src/spool/gatherer.ts';
+import { Gatherer, recycle } from '../../src/spool/gatherer.ts';
 import { type Bulk, readParts, readSlice, release, sliceOf, subslice } from '../../src/spool/slice.ts';
 import { SliceStore } from '../../src/spool/slice-store.ts';
 import { createSpool, openSpool, SpoolFault } from '../../src/spool/spool.ts';
@@ -132,6 +132,29 @@ describe('a Gatherer', () => {
       assert.ok((await contentOf(bulk)).equals(Buffer.concat(pieces.map((piece, i) => bytesOf(piece, i)))));
       await release(bulk);
     }
+  });
+
+  it('uses memory again that was let go of, unless it is much', async () => {
+    const gather = async (bytes: number, seed: number) => {
+      await using gatherer = new Gatherer(8_000_000, bytes);
+      await gatherer.add(bytesOf(bytes, seed));
+      const bulk = await gatherer.take();
+      assert.ok(Buffer.isBuffer(bulk) && bulk.equals(bytesOf(bytes, seed)), `${bytes} bytes`);
+      return bulk;
+    };
+    const first = await gather(300_000, 1);
+    await recycle(first);
+    const second = await gather(200_000, 2);
+    const third = await gather(200_000, 3);
+    assert.equal(second.buffer, first.buffer);
+    assert.notEqual(third.buffer, second.buffer);
+    assert.ok(second.equals(bytesOf(200_000, 2)));
+    const large = await gather(5_000_000, 4);
+    await recycle(second);
+    await recycle(large);
+    await recycle(third);
+    const next = await gather(100_000, 5);
+    assert.equal(next.buffer, second.buffer);
   });
 
   it('lets go of what nobody took, and of nothing else', { skip: withoutProc }, async () => {

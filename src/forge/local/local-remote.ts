@@ -115,7 +115,7 @@ export function createLocalRemote(options: LocalRemoteOptions): Remote {
       const pack = await run('write', signal, () => beginPack(fs, gitdir));
       return {
         add: objects => orUnavailable('write', () => pack.add(objects)),
-        push: push => run('write', push.signal, () => pushHere(options, push, pack)),
+        push: push => orUnavailable('write', () => pushHere(options, push, pack)),
         async [Symbol.asyncDispose]() {
           // Whoever disposes of it has an answer already. What stays is removed by a later push.
           await pack.discard().catch((error: unknown) => {
@@ -214,7 +214,8 @@ async function pushHere(
   };
   let pack = begun;
   try {
-    for (const { name, from } of updates) {
+    // Most pushes that lose are told before anything is written.
+    for (const { name, from } of begun ? [] : updates) {
       if ((await readRef(fs, gitdir, name)) !== from) throw new RefMoved(name);
     }
     if (objects.length > 0) pack ??= await beginPack(fs, gitdir);

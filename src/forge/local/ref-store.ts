@@ -207,7 +207,8 @@ async function setRefs(
 ): Promise<void> {
   const { fs, gitdir } = options;
   signal.throwIfAborted();
-  for (const lock of locks.values()) await lock.confirm();
+  // A single one is when it is committed.
+  if (locks.size > 1) for (const lock of locks.values()) await lock.confirm();
   let changed = 0;
   try {
     for (const { name, to } of updates) {
