@@ -75,7 +75,9 @@ describe('hashing an upload while it comes', () => {
   });
 
   it('does nearly all of the work before the directory is read', async () => {
-    const archive = craftZip(contents.map((content, i) => ({ name: `${i}`.padStart(1_000, 'n'), content, descriptor: 'signed' })));
+    const archive = craftZip(
+      contents.map((content, i) => ({ name: `${i}`.padStart(1_000, 'n'), content, descriptor: 'signed' })),
+    );
     const { entries, ahead } = await hashesAhead(archive, 65_536);
     const found = await Promise.all(entries.map(async entry => (await ahead.partOf(entry))?.hashesOf(entry)));
     // The last part is not full, and is left for later.
@@ -111,6 +113,12 @@ describe('hashing an upload while it comes', () => {
     const { hashes } = await hashesAhead(craftZip(lying), 65_536);
     const faults = [...hashes].filter(([, found]) => found instanceof InvalidZip).map(([name]) => name);
     assert.deepEqual(faults.sort(), ['20.go', '21.go']);
+  });
+
+  it('gives the content that is wanted', async () => {
+    const content = 'module m\n';
+    const { hashes } = await hashesAhead(craftZip([{ name: 'go.mod', content }, noise]), 65_536);
+    assert.deepEqual((hashes.get('go.mod') as FileHashes).content, Buffer.from(content));
   });
 
   it('begins nothing for who is gone', async () => {
