@@ -16,7 +16,7 @@ import { findGoImport, goImportPage } from './go-import.ts';
 import { parseAuthorization } from './parse-authorization.ts';
 import { parseModuleTarget, parsePackage, parsePackageTarget, parseProxyTarget, uploadTarget } from './parse-target.ts';
 import type { PlainRead } from './plain-reads.ts';
-import { checkDeclaredBytes, readBody } from './read-body.ts';
+import { checkDeclaredBytes, declaredBytes, readBody } from './read-body.ts';
 import { ReadyReplies } from './ready-replies.ts';
 import { AnswerReplies, cacheControl, commonHeaders, replyWithText } from './reply.ts';
 
@@ -194,8 +194,9 @@ async function upload(
   if (target !== undefined) await registry.checkBeforeUpload(owner, caller, target, signal);
   checkDeclaredBytes(request, maxUploadBytes);
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
-  const ahead = new HashAhead(signal);
-  const onBytes = (bytes: Uint8Array) => ahead.take(bytes);
+  // What goes to the disk keeps this thread busy enough while it comes.
+  const ahead = (declaredBytes(request) ?? 0) > spoolAboveBytes ? undefined : new HashAhead(signal);
+  const onBytes = (bytes: Uint8Array) => ahead?.take(bytes);
   await using body = await readBody(request, { maxBytes: maxUploadBytes, spoolAboveBytes, onBytes });
   const published = await registry.publish({ owner, caller, body: body.bytes, ahead, expected: target }, signal);
   const { module, version, info } = published;

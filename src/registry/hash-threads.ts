@@ -69,11 +69,11 @@ export function startHashThreads(): OrderedThread<Question, Answer>[] {
   });
 }
 
-/**
- * Questions of all uploads that are with the threads, which have a copy of the bytes for each: one that is answered and one that comes next. More of them
- * would wait for one thread while the other has nothing to do.
- */
-const asking = new Limiter(2 * threads.length);
+/** So many batches of all uploads are on threads, which have a copy of each: enough that none is idle while an answer is looked at. */
+const batchesOnThreads = new Limiter(8);
+
+/** And so many parts: one that is hashed and one that comes next. More of them would wait for one thread while the other has nothing to do. */
+const partsOnThreads = new Limiter(2 * threads.length);
 
 const ask = (question: Question): Promise<Answer> =>
   startHashThreads()
@@ -85,7 +85,7 @@ export function hashOnThread<File extends CompressedFile>(
   batch: Batch<File>,
   signal: AbortSignal,
 ): Promise<HashedEntry<File>[]> {
-  return asking.run(async () => {
+  return batchesOnThreads.run(async () => {
     // A copy, since it is lost here once it is sent.
     const bytes = new Uint8Array(await readSlice(batch.span));
     const answer = await ask({ bytes, numbers: numbersOf(batch) });
@@ -111,7 +111,7 @@ export function hashPartOnThread(
 ): Promise<HashedPart> | undefined {
   if (waitingParts >= maxWaitingParts) return undefined;
   waitingParts += 1;
-  return asking
+  return partsOnThreads
     .run(async () => new HashedPart(await ask({ bytes, headersBefore }), start), signal)
     .finally(() => {
       waitingParts -= 1;

@@ -28,8 +28,8 @@ export interface Hashing<File extends CompressedFile> extends AsyncDisposable {
   /** Takes a file of the archive; threads begin as soon as there are some. */
   add(file: File): void;
   /**
-   * The files when all were added: in their order, but for those that were hashed ahead, which come first. Who iterates is done with one batch before asking for the next, since either may write behind
-   * the archive. Throws SpoolFault.
+   * The files when all were added: in their order, but for those that were hashed ahead, which come first. Who iterates is done with one batch before
+   * asking for the next, since either may write behind the archive. Throws SpoolFault.
    */
   finish(): AsyncIterable<readonly HashedEntry<File>[]>;
 }
@@ -75,6 +75,8 @@ export function hashUpload<File extends CompressedFile>(upload: UploadToHash<Fil
         signal.throwIfAborted();
         const hashed: HashedEntry<File>[] = [];
         for (const file of files) {
+          const turn = giveWay();
+          if (turn !== undefined) await turn;
           const hashes = part?.hashesOf(file);
           if (hashes === undefined) batcher.add(file);
           else hashed.push({ file, hashes });
@@ -96,18 +98,27 @@ export function hashUpload<File extends CompressedFile>(upload: UploadToHash<Fil
   };
 }
 
-/** What the keys resolve to, with their values, in the order in which they do. */
+/** What the keys, none of which rejects, resolve to, with their values, in the order in which they do. */
 async function* asTheyCome<Key, Value>(all: ReadonlyMap<Promise<Key>, Value>): AsyncGenerator<[Key, Value], void> {
-  const waiting = new Set(
-    Array.from(all, ([key, value]) => {
-      const one: Promise<() => [Key, Value]> = key.then(resolved => () => {
-        waiting.delete(one);
-        return [resolved, value];
+  const come: [Key, Value][] = [];
+  let wake = () => {};
+  for (const [key, value] of all) {
+    key.then(resolved => {
+      come.push([resolved, value]);
+      wake();
+    });
+  }
+  for (let waiting = all.size; waiting > 0; ) {
+    if (come.length === 0) {
+      await new Promise<void>(resolve => {
+        wake = resolve;
       });
-      return one;
-    }),
-  );
-  while (waiting.size > 0) yield (await Promise.race(waiting))();
+    }
+    for (const one of come.splice(0)) {
+      waiting -= 1;
+      yield one;
+    }
+  }
 }
 
 interface BegunBatch<File extends CompressedFile> {
