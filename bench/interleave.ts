@@ -1,3 +1,5 @@
+import { collectGarbage } from './collect-garbage.ts';
+
 /** What one round measured: ours, and right after it the reference, so that both meet the machine in the same mood. */
 export interface Round<Ours, Reference> {
   readonly ours: Ours;
@@ -19,7 +21,10 @@ export async function interleave<Ours, Reference>({
 }: InterleaveOptions<Ours, Reference>): Promise<Round<Ours, Reference>[]> {
   const measured: Round<Ours, Reference>[] = [];
   for (let round = 0; round < rounds; round++) {
-    measured.push({ ours: await ours(round), reference: await reference(round) });
+    collectGarbage();
+    const one = await ours(round);
+    collectGarbage();
+    measured.push({ ours: one, reference: await reference(round) });
   }
   return measured;
 }
