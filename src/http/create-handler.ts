@@ -195,7 +195,7 @@ async function upload(
   checkDeclaredBytes(request, maxUploadBytes);
   if (request.headers.expect?.toLowerCase() === '100-continue') response.writeContinue();
   // What goes to the disk keeps this thread busy enough while it comes.
-  const ahead = (declaredBytes(request) ?? 0) > spoolAboveBytes ? undefined : new HashAhead(signal);
+  const ahead = (declaredBytes(request) ?? 0) > spoolAboveBytes ? undefined : new HashAhead(spoolAboveBytes, signal);
   const onBytes = (bytes: Uint8Array) => ahead?.take(bytes);
   await using body = await readBody(request, { maxBytes: maxUploadBytes, spoolAboveBytes, onBytes });
   const published = await registry.publish({ owner, caller, body: body.bytes, ahead, expected: target }, signal);

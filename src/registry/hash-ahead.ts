@@ -15,16 +15,18 @@ export class HashAhead {
   #number = 0;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #filled = 0;
+  readonly #maxBytes: number;
   readonly #signal: AbortSignal;
 
-  /** Nothing more is begun when the signal says so. */
-  constructor(signal: AbortSignal) {
+  /** No more than so many bytes are looked at, and nothing more is begun when the signal says so. */
+  constructor(maxBytes: number, signal: AbortSignal) {
+    this.#maxBytes = maxBytes;
     this.#signal = signal;
   }
 
   /** Takes the zip's next bytes, which stay the caller's. */
   take(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.byteLength; ) {
+    for (let at = 0; at < bytes.byteLength && this.#number * partBytes < this.#maxBytes; ) {
       this.#bytes ??= newPart();
       const piece = bytes.subarray(at, at + this.#bytes.byteLength - this.#filled);
       this.#bytes.set(piece, this.#filled);

@@ -93,12 +93,13 @@ export function hashOnThread<File extends CompressedFile>(
   }, signal);
 }
 
-/** Parts of zips that wait for threads, of all uploads: more are hashed later, as what they are. */
+/** Parts of zips that are with threads or wait for them, of all uploads: more are hashed later, as what they are. */
 const maxWaitingParts = 16;
 let waitingParts = 0;
 
-/** Bytes of contents that are inflated for a part of a zip. */
+/** Of a part of a zip: bytes of contents that are inflated, and files, since what is known of them is kept until the directory is there. */
 const maxContentBytesAhead = 4 * 1024 * 1024;
+const maxFilesAhead = 1_000;
 
 /**
  * Resolves to the hashes of the files that a part of a zip seems to have; `bytes` are lost to the caller. Undefined where the threads have enough
@@ -137,7 +138,8 @@ export class HashedPart {
   hashesOf({ name, method, bytes, crc32, data }: CompressedFile): FileHashes | undefined {
     const i = this.#places.get(data.start);
     if (i === undefined) return undefined;
-    const { files } = this.#answer;
+    const { files, others } = this.#answer;
+    if (others.get(i)?.faults !== undefined) return undefined;
     const at = i * fileNumbers;
     if (method !== files[at] || bytes !== files[at + 1] || crc32 !== files[at + 2]) return undefined;
     const hashes = readAnswer(this.#answer, i, name, { ...data, start: this.#start });
@@ -190,12 +192,14 @@ async function answer({ bytes, numbers, headersBefore = 0 }: Question): Promise<
     const waited = hashing.hash(i);
     if (waited !== undefined) await waited;
   }
+  if (numbers === undefined) hashing.forgetFaults();
   return hashing.answer;
 }
 
 function findNumbers(bytes: Uint8Array<ArrayBuffer>, headersBefore: number): Uint32Array {
   const bulk = Buffer.from(bytes.buffer);
-  const files = findFiles({ bytes: bulk, headersBefore, maxContentBytes: maxContentBytesAhead });
+  const limits = { maxContentBytes: maxContentBytesAhead, maxFiles: maxFilesAhead };
+  const files = findFiles({ bytes: bulk, headersBefore, ...limits });
   return numbersOf({ files, span: sliceOf(bulk), isContentWanted: () => false });
 }
 
@@ -252,6 +256,11 @@ class BatchHashing {
     numbers[i * hashNumbers + 2] = deflated.end;
     const elsewhere = deflated.bulk !== this.#held && Buffer.isBuffer(deflated.bulk) ? deflated.bulk : undefined;
     if (content !== undefined || elsewhere !== undefined) this.#others.set(i, { content, deflated: elsewhere });
+  }
+
+  /** That there are some is enough to know of what may be no files. */
+  forgetFaults(): void {
+    for (const [i, { faults }] of this.#others) if (faults !== undefined) this.#others.set(i, { faults: [] });
   }
 
   #fail(i: number, error: unknown): void {

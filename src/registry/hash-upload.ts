@@ -1,4 +1,4 @@
-/** Hashing an upload's files: those of small uploads, and what is too large to be held, on the main thread, which gives way; all others on threads. */
+/** Hashing an upload's files: those of small uploads, and what is too large to be held, on the main thread, which gives way; all others on threads, some of them ahead. */
 import { giveWay } from '../give-way.ts';
 import { appendTo, type Bulk, readSlice, type Slice } from '../spool/slice.ts';
 import type { Spool } from '../spool/spool.ts';

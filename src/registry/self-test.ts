@@ -38,7 +38,7 @@ export async function selfTest(times: number, signal: AbortSignal): Promise<void
 
 async function test(uploaded: Buffer, signal: AbortSignal): Promise<void> {
   const builder = new TreeBuilder();
-  const ahead = new HashAhead(signal);
+  const ahead = new HashAhead(uploaded.byteLength, signal);
   ahead.take(uploaded);
   await using opened = await openUpload({ body: uploaded, ahead, expected: undefined }, signal);
   const upload = await opened.read({ onFile: ({ path, id }) => builder.add({ path, mode: '100644', id }) });

@@ -12,13 +12,14 @@ export interface ZipPart {
   readonly headersBefore: number;
   /** Of all contents together, as declared: no more files are looked for then. */
   readonly maxContentBytes: number;
+  readonly maxFiles: number;
 }
 
 /** Deflated files that are whole in the part, in their order and without their names. It takes one way through the bytes, whatever they are. */
-export function findFiles({ bytes, headersBefore, maxContentBytes }: ZipPart): CompressedFile[] {
+export function findFiles({ bytes, headersBefore, maxContentBytes, maxFiles }: ZipPart): CompressedFile[] {
   const found: CompressedFile[] = [];
   let contentBytes = 0;
-  for (let at = bytes.indexOf(localSignature); at >= 0 && at < headersBefore; ) {
+  for (let at = bytes.indexOf(localSignature); at >= 0 && at < headersBefore && found.length < maxFiles; ) {
     const file = readFile(bytes, at);
     // What begins in a file, or behind it, can't be in the part when its end is not.
     if (file === undefined) break;

@@ -37,8 +37,8 @@ async function batchesOf(entries: readonly CraftedEntry[]): Promise<(readonly Ha
 }
 
 /** The hashes by name, with those that threads were given as the archive came, in pieces of so many bytes. */
-async function hashesAhead(archive: Buffer, pieceBytes: number, signal = never) {
-  const ahead = new HashAhead(signal);
+async function hashesAhead(archive: Buffer, pieceBytes: number, signal = never, maxBytes = archive.length) {
+  const ahead = new HashAhead(maxBytes, signal);
   for (let at = 0; at < archive.length; at += pieceBytes) ahead.take(archive.subarray(at, at + pieceBytes));
   const isContentWanted = ({ name }: ZipEntry) => name === 'go.mod';
   await using hashing = hashUpload<ZipEntry>({ archive, ahead, isContentWanted, signal: never });
@@ -119,6 +119,15 @@ describe('hashing an upload while it comes', () => {
     const content = 'module m\n';
     const { hashes } = await hashesAhead(craftZip([{ name: 'go.mod', content }, noise]), 65_536);
     assert.deepEqual((hashes.get('go.mod') as FileHashes).content, Buffer.from(content));
+  });
+
+  it('looks at no more bytes than it is told', async () => {
+    const archive = craftZip(crafted);
+    const { hashes, entries, ahead } = await hashesAhead(archive, 65_536, never, 1);
+    assert.equal(hashes.size, entries.length);
+    const parts = new Set(entries.map(entry => ahead.partOf(entry)));
+    parts.delete(undefined);
+    assert.equal(parts.size, 1);
   });
 
   it('begins nothing for who is gone', async () => {

@@ -206,10 +206,11 @@ async function pushHere(
   const { fs, gitdir } = options;
   let needed: ReadonlySet<ObjectId> = new Set();
   let preparing: Promise<PreparedRefs> | undefined;
+  const failed = new AbortController();
   // What needs no object to be stored.
   const prepare = () => {
     needed = neededBeside(objects, updates);
-    preparing = prepareRefs(options, updates, signal);
+    preparing = prepareRefs(options, updates, AbortSignal.any([signal, failed.signal]));
     preparing.catch(() => {});
   };
   let pack = begun;
@@ -230,6 +231,8 @@ async function pushHere(
     }
     await (await preparing)?.commit();
   } catch (error) {
+    // Who waits for another's lock would wait on.
+    failed.abort();
     if (error instanceof RefsPartlySet) await pack?.release();
     else await pack?.discard();
     throw error;

@@ -620,6 +620,30 @@ test('a loser and a refused push leave no pack behind, and what a dead process l
   );
 });
 
+test('a push that the disk fails gives up its locks, and waits for nobody else’s', async () => {
+  const fs = createFsFromVolume(new Volume());
+  const remote = await newRemote(forgeIn('/data', fs));
+  await pushTag(remote, 'v1.0.0');
+  const { rename } = fs.promises;
+  const filesIn = (folder: string) => fs.readdirSync(`/data/acme/lib.git/${folder}`).map(String);
+  const whole = filesIn('objects/pack');
+  for (const lock of ['v1.1.0.lock', undefined]) {
+    if (lock !== undefined) fs.writeFileSync(`/data/acme/lib.git/refs/tags/${lock}`, '');
+    fs.promises.rename = async (from, to) => {
+      if (String(to).endsWith('.idx')) throw Object.assign(new Error('the disk is full'), { code: 'ENOSPC' });
+      await rename(from, to);
+    };
+    const late = setTimeout(() => assert.fail('it waits for a lock'), 20_000);
+    await assert.rejects(pushTag(remote, 'v1.1.0'), GitUnavailable);
+    clearTimeout(late);
+    fs.promises.rename = rename;
+    assert.deepEqual(filesIn('refs/tags'), ['v1.0.0', ...(lock ? [lock] : [])]);
+    assert.deepEqual(filesIn('objects/pack'), whole);
+    if (lock !== undefined) fs.unlinkSync(`/data/acme/lib.git/refs/tags/${lock}`);
+  }
+  await pushTag(remote, 'v1.1.0');
+});
+
 describe('a push whose objects come before it', () => {
   const large = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}`, randomBytes(100_000)]));
   const filesIn = (gitdir: string) => nodeFs.readdirSync(`${gitdir}/objects/pack`);
