@@ -129,8 +129,8 @@ export class HashedPart {
   constructor(answer: Answer, start: number) {
     this.#answer = answer;
     this.#start = start;
-    for (let at = 3; at < answer.files.length; at += fileNumbers) {
-      this.#places.set(start + (answer.files[at] ?? 0), (at - 3) / fileNumbers);
+    for (let i = 0; i * fileNumbers < answer.files.length; i++) {
+      this.#places.set(start + (answer.files[i * fileNumbers + 3] ?? 0), i);
     }
   }
 
@@ -138,8 +138,7 @@ export class HashedPart {
   hashesOf({ name, method, bytes, crc32, data }: CompressedFile): FileHashes | undefined {
     const i = this.#places.get(data.start);
     if (i === undefined) return undefined;
-    const { files, others } = this.#answer;
-    if (others.get(i)?.faults !== undefined) return undefined;
+    const { files } = this.#answer;
     const at = i * fileNumbers;
     if (method !== files[at] || bytes !== files[at + 1] || crc32 !== files[at + 2]) return undefined;
     const hashes = readAnswer(this.#answer, i, name, { ...data, start: this.#start });

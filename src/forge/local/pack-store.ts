@@ -64,7 +64,7 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
     file.append([checksum]);
     const synced = file.synced();
     synced.catch(() => {});
-    index.append([encodePackIndex(entries.all, checksum)]);
+    await index.append([encodePackIndex(entries.all, checksum)]);
     await index.synced();
     await synced;
   };
