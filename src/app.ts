@@ -1,6 +1,5 @@
 /** Wires everything: what tests, the command line and main all start. */
 import { randomBytes } from 'node:crypto';
-import * as fs from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
@@ -10,6 +9,7 @@ import { type Config, InvalidConfig } from './config.ts';
 import type { Forge } from './forge/forge.ts';
 import { createGiteaForge } from './forge/gitea/gitea-forge.ts';
 import { createGithubForge } from './forge/github/github-forge.ts';
+import { diskFileSystem } from './forge/local/file-system.ts';
 import { createLocalForge } from './forge/local/local-forge.ts';
 import { createHandler } from './http/create-handler.ts';
 import { listen } from './http/listen.ts';
@@ -73,7 +73,7 @@ function createForge({ forge, visibility }: Config, users: ReadonlyMap<string, s
     case 'gitea':
       return createGiteaForge({ ...hosted, url: forge.url, token: forge.token });
     case 'local':
-      return createLocalForge({ fs, directory: resolve(forge.directory), users, visibility, log });
+      return createLocalForge({ fs: diskFileSystem, directory: resolve(forge.directory), users, visibility, log });
     case 'memory':
       return createLocalForge({ fs: createFsFromVolume(new Volume()), directory: '/', users, visibility, log });
   }

@@ -1,5 +1,5 @@
-import * as fs from 'node:fs';
 import { createFsFromVolume, Volume } from 'memfs';
+import { diskFileSystem } from '../../src/forge/local/file-system.ts';
 import { createLocalForge } from '../../src/forge/local/local-forge.ts';
 import { makeTemporaryFolder } from '../support/temporary-folder.ts';
 import { forgeContract } from './forge-contract.ts';
@@ -17,7 +17,7 @@ const log = {
 
 forgeContract('local, on disk', async visibility => {
   const folder = await makeTemporaryFolder();
-  const forge = createLocalForge({ fs, directory: folder.path, users, visibility, log });
+  const forge = createLocalForge({ fs: diskFileSystem, directory: folder.path, users, visibility, log });
   return { forge, owner: 'acme', writer, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 });
 

@@ -2,8 +2,8 @@
  * A process that pushes versions to a repository of the local forge, as its standard input asks: a line `{repository} {tag}` a version, answered by a line
  * `won`, `lost` or what went wrong. Run with the forge's folder and the age of stale locks.
  */
-import * as fs from 'node:fs';
 import { createInterface } from 'node:readline';
+import { diskFileSystem } from '../../src/forge/local/file-system.ts';
 import { createLocalForge } from '../../src/forge/local/local-forge.ts';
 import { RefMoved } from '../../src/git/errors.ts';
 import { parseRefName, tagRef } from '../../src/git/ref-name.ts';
@@ -11,7 +11,7 @@ import { makeCommit } from './make-commit.ts';
 
 const [directory = '', staleLockMs = ''] = process.argv.slice(2);
 const forge = createLocalForge({
-  fs,
+  fs: diskFileSystem,
   directory,
   users: new Map(),
   visibility: 'private',

@@ -1,4 +1,6 @@
 /** What the local forge needs of node:fs, which memfs has too, and the few steps that make a change outlive a power cut. */
+import fs from 'node:fs';
+import { promisify } from 'node:util';
 
 export interface FileStats {
   readonly ino: number | bigint;
@@ -30,6 +32,29 @@ export interface FileSystem {
     chmod(path: string, mode: number): Promise<void>;
     access(path: string, mode?: number): Promise<void>;
   };
+}
+
+/** This machine's. Most of what is read are refs: node's own `promises.readFile` takes five calls for one and needs three times as long. */
+export const diskFileSystem: FileSystem = {
+  promises: Object.assign(Object.create(fs.promises), { readFile }),
+};
+
+const openFile = promisify(fs.open);
+const readFrom = promisify(fs.read);
+const readRest = promisify(fs.readFile);
+const closeFile = promisify(fs.close);
+
+/** Room for any ref, and for most of git's other small files. */
+const smallBytes = 2048;
+
+async function readFile(path: string): Promise<Buffer> {
+  const file = await openFile(path, 'r');
+  try {
+    const { bytesRead, buffer } = await readFrom(file, Buffer.allocUnsafe(smallBytes), 0, smallBytes, 0);
+    return bytesRead < smallBytes ? buffer.subarray(0, bytesRead) : await readRest(file);
+  } finally {
+    await closeFile(file);
+  }
 }
 
 /** The `code` of a system error, `ENOENT` and so on; undefined for any other error. */

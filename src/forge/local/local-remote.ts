@@ -229,7 +229,9 @@ async function pushHere(
         cause: new ObjectMissing(missing),
       });
     }
-    await (await preparing)?.commit();
+    await (await preparing)?.commit(() => {
+      pack?.release().catch(() => {});
+    });
   } catch (error) {
     // Who waits for another's lock would wait on.
     failed.abort();

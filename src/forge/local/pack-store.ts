@@ -22,7 +22,7 @@ export interface NewPack {
   add(objects: readonly PackedObject[]): Promise<void>;
   /** Ends it, synced; nothing collects it yet. `meanwhile` is called while the disk is busy; what it throws is thrown. */
   store(meanwhile: () => void): Promise<void>;
-  /** The refs are set: git may do with the stored pack what it likes. */
+  /** The refs are set: git may do with the stored pack what it likes. The second time it only waits for the first. */
   release(): Promise<void>;
   /** Nothing came of it, stored or not. Does nothing the second time, or after a release. */
   discard(): Promise<void>;
@@ -44,6 +44,7 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
   let keeping = Promise.resolve();
   let failure: { readonly reason: unknown } | undefined;
   let isOver = false;
+  let releasing: Promise<void> | undefined;
   const file = await NewFile.create(fs, temporaryPack);
   const ids = new Set<ObjectId>();
   const entries = new PackEntries();
@@ -89,9 +90,10 @@ export async function beginPack(fs: FileSystem, gitdir: string): Promise<NewPack
       await fs.promises.rename(temporaryIndex, `${path}.idx`);
       await syncDirectory(fs, directory);
     },
-    async release() {
+    release() {
       isOver = true;
-      await remove(`${path}.keep`);
+      releasing ??= remove(`${path}.keep`);
+      return releasing;
     },
     async discard() {
       if (isOver) return;

@@ -134,8 +134,11 @@ export interface RefStoreOptions extends LockOptions {
 
 /** Updates whose locks are held, checked, and on the disk but for their names. Disposing lets go of the locks. */
 export interface PreparedRefs extends AsyncDisposable {
-  /** Makes all of the updates or none, visible in their order, and on disk when it resolves. Throws RefsPartlySet, or what says that none is made. */
-  commit(): Promise<void>;
+  /**
+   * Makes all of the updates or none, visible in their order, and on disk when it resolves. `meanwhile` is called when all are visible.
+   * Throws RefsPartlySet, or what says that none is made.
+   */
+  commit(meanwhile: () => void): Promise<void>;
 }
 
 /**
@@ -193,7 +196,10 @@ async function prepareOnce(
     await dispose();
     throw error;
   }
-  return { commit: () => setRefs(options, updates, locks, signal), [Symbol.asyncDispose]: dispose };
+  return {
+    commit: meanwhile => setRefs(options, updates, { locks, meanwhile, signal }),
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 const deletedBy = (updates: readonly RefUpdate[]): RefName[] =>
@@ -202,8 +208,7 @@ const deletedBy = (updates: readonly RefUpdate[]): RefName[] =>
 async function setRefs(
   options: RefStoreOptions,
   updates: readonly RefUpdate[],
-  locks: ReadonlyMap<string, Lock>,
-  signal: AbortSignal,
+  { locks, meanwhile, signal }: { locks: ReadonlyMap<string, Lock>; meanwhile: () => void; signal: AbortSignal },
 ): Promise<void> {
   const { fs, gitdir } = options;
   signal.throwIfAborted();
@@ -215,6 +220,7 @@ async function setRefs(
       if (to === undefined) await removeRef(fs, gitdir, name, deletedBy(updates));
       else await commitRef(options, name, locks.get(name), signal);
       changed += 1;
+      if (changed === updates.length) meanwhile();
       await syncFolders(fs, gitdir, name);
     }
   } catch (error) {

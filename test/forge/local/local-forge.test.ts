@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { createFsFromVolume, Volume } from 'memfs';
 import { ForgeUnavailable } from '../../../src/forge/errors.ts';
 import type { Forge, RepositoryName } from '../../../src/forge/forge.ts';
-import type { FileSystem } from '../../../src/forge/local/file-system.ts';
+import { diskFileSystem, type FileSystem } from '../../../src/forge/local/file-system.ts';
 import { createLocalForge } from '../../../src/forge/local/local-forge.ts';
 import { inflateBlob } from '../../../src/git/deflated-blob.ts';
 import {
@@ -44,7 +44,7 @@ const log = { warn() {} };
 const inTime = () => AbortSignal.timeout(60_000);
 const everything = () => ({ prefixes: ['refs/'], signal: inTime() });
 
-function forgeIn(directory: string, fs: FileSystem = nodeFs, staleLockMs = 60_000): Forge {
+function forgeIn(directory: string, fs: FileSystem = diskFileSystem, staleLockMs = 60_000): Forge {
   return createLocalForge({ fs, directory, users: new Map(), visibility: 'private', log, staleLockMs });
 }
 
@@ -144,10 +144,10 @@ test('the kind of many loose tags is known without reading their packs', { skip 
   for (let i = 0; i < 20; i++) await pushTag(disk.remote, `v1.0.${i}`);
   const opened: string[] = [];
   const reading = {
-    promises: Object.assign(Object.create(nodeFs.promises), {
+    promises: Object.assign(Object.create(diskFileSystem.promises), {
       readFile: (path: string, ...options: []) => {
         if (path?.endsWith('.pack')) opened.push(path);
-        return nodeFs.promises.readFile(path, ...options);
+        return diskFileSystem.promises.readFile(path, ...options);
       },
     }),
   };
@@ -213,7 +213,7 @@ test('git may collect and pack before any step of a push, and all is there', { s
     // Where it can't have a lock it gives up; what it has collected until then is gone.
     spawnSync('git', ['gc', '--quiet', '--prune=now'], { cwd: gitdir });
   };
-  await liveThrough(forgeIn(directory, watchedFileSystem(nodeFs, watch)).remote(name, caller));
+  await liveThrough(forgeIn(directory, watchedFileSystem(diskFileSystem, watch)).remote(name, caller));
   assert.ok(collections > 10);
   await pushTag(disk.remote, 'v1.0.0');
   assert.equal(await fsck(gitdir), '');
@@ -233,7 +233,7 @@ test('a ref that is deleted while git packs refs stays deleted', { skip }, async
     packed += 1;
     spawnSync('git', ['pack-refs', '--all'], { cwd: gitdir });
   };
-  const remote = forgeIn(directory, watchedFileSystem(nodeFs, watch)).remote(name, caller);
+  const remote = forgeIn(directory, watchedFileSystem(diskFileSystem, watch)).remote(name, caller);
   const updates = [{ name: tagRef('v1.0.0'), from: id, to: undefined }];
   await remote.push({ objects: [], updates, signal: inTime() });
   assert.equal(packed, 1);
@@ -314,7 +314,7 @@ test(`a process killed while it pushes leaves whole versions, and nothing in the
         won.push(`v1.${round}.${won.length}`);
       }
 
-      const forge = forgeIn(folder.path, nodeFs, staleLockMs);
+      const forge = forgeIn(folder.path, diskFileSystem, staleLockMs);
       const remote = await newRemote(forge, { owner: 'acme', repo });
       assert.equal(await fsck(gitdir), '', `round ${round}`);
       const { byName } = await remote.refs({ prefixes: [`refs/tags/v1.${round}.`], signal: inTime() });
@@ -374,7 +374,8 @@ async function killedAfter(
       () => true,
       () => false,
     );
-  assert.equal(await hasLived, !dying.isDead());
+  // Whoever dies letting go of a lock has done its work.
+  assert.ok((await hasLived) || dying.isDead());
   const gitdir = `${directory}/acme/lib.git`;
   const isThere = (path: string) =>
     fs.promises.stat(`${gitdir}/${path}`).then(
@@ -417,7 +418,7 @@ test('a process killed before any one of its steps leaves whole versions, and no
 test('what a killed process leaves git finds sound', { skip }, async () => {
   for (let steps = 3, isDead = true; isDead; steps += 7) {
     await using folder = await makeTemporaryFolder();
-    ({ isDead } = await killedAfter(steps, nodeFs, folder.path));
+    ({ isDead } = await killedAfter(steps, diskFileSystem, folder.path));
     assert.equal(await fsck(`${folder.path}/acme/lib.git`), '', `after ${steps} steps`);
   }
 });

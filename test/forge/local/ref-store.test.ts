@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import * as nodeFs from 'node:fs';
 import { describe, test } from 'node:test';
 import { createFsFromVolume, Volume } from 'memfs';
 import { createBareRepository } from '../../../src/forge/local/bare-repository.ts';
-import type { FileSystem } from '../../../src/forge/local/file-system.ts';
+import { diskFileSystem, type FileSystem } from '../../../src/forge/local/file-system.ts';
 import { type Lock, tryLock } from '../../../src/forge/local/ref-lock.ts';
 import { prepareRefs, type RefStoreOptions, readRefs } from '../../../src/forge/local/ref-store.ts';
 import { GitUnavailable, PushRefused, RefMoved } from '../../../src/git/errors.ts';
@@ -56,7 +55,7 @@ function storeIn(fs: FileSystem, gitdir: string): Store {
 
 async function updateRefs(...[options, updates, signal]: Parameters<typeof prepareRefs>): Promise<void> {
   await using prepared = await prepareRefs(options, updates, signal);
-  await prepared.commit();
+  await prepared.commit(() => {});
 }
 
 interface Place {
@@ -69,8 +68,8 @@ const places: readonly Place[] = [
     name: 'on disk',
     async run(body) {
       await using folder = await makeTemporaryFolder();
-      await createBareRepository(nodeFs, `${folder.path}/r.git`, { isExported: false });
-      await body(storeIn(nodeFs, `${folder.path}/r.git`));
+      await createBareRepository(diskFileSystem, `${folder.path}/r.git`, { isExported: false });
+      await body(storeIn(diskFileSystem, `${folder.path}/r.git`));
     },
   },
   {
