@@ -22,15 +22,16 @@ const distanceTable = memory.data(402 * 4);
 const lengthBits: u32 = 7;
 const lengthTable = memory.data(128 * 4);
 
-// An entry: bits 0 to 7 say how many bits of the stream it stands for, its code and those that are added to a value; bits 8 to 11 how
+// An entry: bits 0 to 5 say how many bits of the stream it stands for, its code and those that are added to a value; bits 8 to 11 how
 // many its code has, or, of a second table, how many bits that is looked up with; bits 16 to 31 a value, or where the second table is.
+// So an entry is shifted by as it is: WebAssembly takes the lowest six bits of that, or five for 32 bits, and the next ones are 0.
 const isLiteral: u32 = 1 << 31;
 const isSpecial: u32 = 1 << 15;
 const isTable: u32 = 1 << 14;
 const isEnd: u32 = 1 << 13;
 
 /** The bits of each symbol's code, of literals and lengths and then of distances; 288 and 32 where they are fixed. */
-const codeBits = memory.data(320);
+const codeBits = memory.data(328);
 /** Of the alphabet in hand: symbols by their codes, how many have codes of so many bits, and which of `sorted` is the next of those. */
 const sorted = memory.data(288 * 2);
 const counts = memory.data(16 * 4);
@@ -53,6 +54,27 @@ const distanceBase = memory.data<u16>([
 /** 3.2.7: in which order the lengths of the codes for lengths come. */
 const lengthOrder = memory.data<u8>([16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]);
 
+/** What symbols mean: their entries but for the bits of their codes. */
+const literalMeanings = memory.data(288 * 4);
+const distanceMeanings = memory.data(32 * 4);
+const lengthMeanings = memory.data(19 * 4);
+
+for (let i: u32 = 0; i < 288; i++) {
+  store<u32>(literalMeanings + (i << 2), i < endOfBlock ? isLiteral | (i << 16) : isSpecial);
+}
+store<u32>(literalMeanings + (endOfBlock << 2), isSpecial | isEnd);
+for (let i: u32 = 0; i < 29; i++) {
+  const meaning = load<u8>(lengthExtra + i) | ((<u32>load<u16>(lengthBase + (i << 1))) << 16);
+  store<u32>(literalMeanings + ((i + 257) << 2), meaning);
+}
+for (let i: u32 = 0; i < 30; i++) {
+  const extra = i < 2 ? 0 : (i >> 1) - 1;
+  store<u32>(distanceMeanings + (i << 2), extra | ((<u32>load<u16>(distanceBase + (i << 1))) << 16));
+}
+store<u32>(distanceMeanings + (30 << 2), isSpecial);
+store<u32>(distanceMeanings + (31 << 2), isSpecial);
+for (let i: u32 = 0; i < 19; i++) store<u32>(lengthMeanings + (i << 2), i << 16);
+
 /** Where memory is free for streams and contents. */
 export function freeFrom(): usize {
   return __heap_base;
@@ -73,7 +95,8 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
   const targetEnd = target + targetBytes;
   let at = source;
   let out = target;
-  // Of `bits` the lowest `count` are the next of the stream. Those above are 0, or the very ones that a refill puts there.
+  // Of `bits` the lowest `count` are the next of the stream. Those above are 0, or the very ones that a refill puts there. While symbols are read,
+  // `count` is what its lowest six bits say.
   let bits: u64 = 0;
   let count: u64 = 0;
   for (let isLast = false; !isLast; ) {
@@ -143,11 +166,12 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
         if (symbol === 16 && i === 0) return fault(at, sourceEnd);
         const repeated: u8 = symbol === 16 ? load<u8>(codeBits + i - 1) : 0;
         const extra: u32 = symbol === 16 ? 2 : symbol === 17 ? 3 : 7;
-        const times = (symbol === 18 ? 11 : 3) + (<u32>bits & ((1 << extra) - 1));
+        const times: u32 = (symbol === 18 ? 11 : 3) + (<u32>bits & ((1 << extra) - 1));
         bits >>= extra;
         count -= extra;
         if (i + times > all) return fault(at, sourceEnd);
-        memory.fill(codeBits + i, repeated, times);
+        const eight = bytesOf(repeated);
+        for (let filled: u32 = 0; filled < times; filled += 8) store<u64>(codeBits + i + filled, eight);
         i += times;
       }
       areTablesFixed = false;
@@ -157,34 +181,39 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
         buildTable(distanceTable, distanceBits, codeBits + literals, distances);
       if (!isWhole) return fault(at, sourceEnd);
     }
+    bits |= load<u64>(at) << count;
+    at += <usize>(~count >> 3) & 7;
+    count |= 56;
+    // What a round begins with is looked up before the round before it has copied its match.
+    let entry = load<u32>(literalTable + ((<usize>bits & ((1 << literalBits) - 1)) << 2));
     for (;;) {
       // A round writes three literals and a match at most, and 15 bytes more: less than the slack.
       if (at > sourceEnd + 8) return cutOff;
-      if (out > targetEnd) return at - <usize>(count >> 3) > sourceEnd ? cutOff : tooLong;
-      bits |= load<u64>(at) << count;
-      at += <usize>((63 - count) >> 3);
-      count |= 56;
-      let entry = load<u32>(literalTable + ((<usize>bits & ((1 << literalBits) - 1)) << 2));
+      if (out > targetEnd) return at - (<usize>(count >> 3) & 7) > sourceEnd ? cutOff : tooLong;
       if (entry & isLiteral) {
-        bits >>= entry & 0xff;
-        count -= entry & 0xff;
+        bits >>= entry;
+        count -= entry;
         store<u8>(out++, <u8>(entry >> 16));
         entry = load<u32>(literalTable + ((<usize>bits & ((1 << literalBits) - 1)) << 2));
         if (entry & isLiteral) {
-          bits >>= entry & 0xff;
-          count -= entry & 0xff;
+          bits >>= entry;
+          count -= entry;
           store<u8>(out++, <u8>(entry >> 16));
           entry = load<u32>(literalTable + ((<usize>bits & ((1 << literalBits) - 1)) << 2));
           if (entry & isLiteral) {
-            bits >>= entry & 0xff;
-            count -= entry & 0xff;
+            bits >>= entry;
+            count -= entry;
             store<u8>(out++, <u8>(entry >> 16));
+            bits |= load<u64>(at) << count;
+            at += <usize>(~count >> 3) & 7;
+            count |= 56;
+            entry = load<u32>(literalTable + ((<usize>bits & ((1 << literalBits) - 1)) << 2));
             continue;
           }
         }
         // A length and a distance have 48 bits at most.
         bits |= load<u64>(at) << count;
-        at += <usize>((63 - count) >> 3);
+        at += <usize>(~count >> 3) & 7;
         count |= 56;
       }
       if (entry & isSpecial) {
@@ -193,22 +222,26 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
           count -= literalBits;
           entry = entryOfSecond(literalTable, entry, bits);
           if (entry & isLiteral) {
-            bits >>= entry & 0xff;
-            count -= entry & 0xff;
+            bits >>= entry;
+            count -= entry;
             store<u8>(out++, <u8>(entry >> 16));
+            bits |= load<u64>(at) << count;
+            at += <usize>(~count >> 3) & 7;
+            count |= 56;
+            entry = load<u32>(literalTable + ((<usize>bits & ((1 << literalBits) - 1)) << 2));
             continue;
           }
         }
         if (entry & isSpecial) {
           if (!(entry & isEnd)) return fault(at, sourceEnd);
-          bits >>= entry & 0xff;
-          count -= entry & 0xff;
+          bits >>= entry;
+          count -= entry;
           break;
         }
       }
       const length = numberOf(entry, bits);
-      bits >>= entry & 0xff;
-      count -= entry & 0xff;
+      bits >>= entry;
+      count -= entry;
       entry = load<u32>(distanceTable + ((<usize>bits & ((1 << distanceBits) - 1)) << 2));
       if (entry & isTable) {
         bits >>= distanceBits;
@@ -217,12 +250,17 @@ export function inflate(source: usize, sourceBytes: u32, target: usize, targetBy
       }
       if (entry & isSpecial) return fault(at, sourceEnd);
       const distance = numberOf(entry, bits);
-      bits >>= entry & 0xff;
-      count -= entry & 0xff;
+      bits >>= entry;
+      count -= entry;
+      bits |= load<u64>(at) << count;
+      at += <usize>(~count >> 3) & 7;
+      count |= 56;
+      entry = load<u32>(literalTable + ((<usize>bits & ((1 << literalBits) - 1)) << 2));
       if (distance > <u32>(out - target)) return fault(at, sourceEnd);
       copyMatch(out, distance, length);
       out += length;
     }
+    count &= 63;
   }
   at -= <usize>(count >> 3);
   if (at > sourceEnd) return cutOff;
@@ -238,7 +276,7 @@ function fault(at: usize, sourceEnd: usize): i32 {
 
 /** The value that an entry begins at, and the bits behind its code that are added to it. */
 function numberOf(entry: u32, bits: u64): u32 {
-  return (entry >> 16) + ((<u32>bits & ((1 << (entry & 0xff)) - 1)) >> ((entry >> 8) & 15));
+  return (entry >> 16) + ((<u32>bits & ((1 << entry) - 1)) >> (entry >> 8));
 }
 
 function entryOfSecond(table: usize, entry: u32, bits: u64): u32 {
@@ -363,19 +401,9 @@ function bitsOfSecond(bits: u32, n: u32, tableBits: u32): u32 {
 
 /** The entry of one of the `sorted` symbols, whose code has `bits` in this table. */
 function entryOf(table: usize, place: u32, bits: u32): u32 {
-  const symbol: u32 = load<u16>(sorted + (place << 1));
-  const own = bits | (bits << 8);
-  if (table === lengthTable) return own | (symbol << 16);
-  if (table === distanceTable) {
-    if (symbol > 29) return isSpecial;
-    const extra = symbol < 2 ? 0 : (symbol >> 1) - 1;
-    return (own + extra) | ((<u32>load<u16>(distanceBase + (symbol << 1))) << 16);
-  }
-  if (symbol < endOfBlock) return own | isLiteral | (symbol << 16);
-  if (symbol === endOfBlock) return own | isSpecial | isEnd;
-  if (symbol > 285) return isSpecial;
-  const length = symbol - 257;
-  return (own + load<u8>(lengthExtra + length)) | ((<u32>load<u16>(lengthBase + (length << 1))) << 16);
+  const meanings =
+    table === literalTable ? literalMeanings : table === distanceTable ? distanceMeanings : lengthMeanings;
+  return load<u32>(meanings + ((<usize>load<u16>(sorted + (place << 1))) << 2)) + (bits | (bits << 8));
 }
 
 /** The code that comes after one of as many bits. Codes lie in a stream with their first bit lowest, and count so. */
