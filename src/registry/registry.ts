@@ -1,4 +1,5 @@
 /** The job: publish a version, delete one, answer what `go` asks. The way through the house begins here for whoever calls, http or a test. */
+import { setImmediate } from 'node:timers/promises';
 import type { Caller } from '../forge/credentials.ts';
 import type { Version } from '../gomod/version.ts';
 import { CommitFiles } from './commit-files.ts';
@@ -108,7 +109,9 @@ export class Registry implements AsyncDisposable {
   }
 
   #moveDefaultBranch(place: Place, caller: Caller): void {
-    const move = moveDefaultBranch(place, caller, this.#repositories, AbortSignal.timeout(60_000))
+    // Whoever waits for an answer gets it first.
+    const move = setImmediate()
+      .then(() => moveDefaultBranch(place, caller, this.#repositories, AbortSignal.timeout(60_000)))
       .catch((error: unknown) => {
         this.#options.log.warn({ err: error, repository: `${place.owner}/${place.repo}` }, 'main was not moved');
       })

@@ -241,6 +241,8 @@ async function pushHere(
   } finally {
     await (await preparing?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
+  // Whoever asks for refs next need not look for them in the packs.
+  for (const { id, kind } of objects) if (kind === 'commit') options.peelMemory.set(id, { peeled: null });
   await pack?.release();
 }
 

@@ -38,20 +38,18 @@ export async function readRefs(
   const isOnTheWay = (directory: string) => prefixes.some(prefix => prefix.startsWith(directory));
   const loose = new Map<RefName, LooseRef>();
 
-  const walk = async (directory: string): Promise<void> => {
-    const folders: RefName[] = [];
-    const visit = async (name: RefName) => {
+  let folders = ['refs'];
+  while (folders.length > 0) {
+    const names = await forEach(folders, async folder =>
+      (await namesIn(fs, `${gitdir}/${folder}`)).map(file => `${folder}/${file}`).filter(isRefName),
+    );
+    folders = [];
+    await forEach(names.flat(), async name => {
       const ref = isWanted(name) ? await readLooseRef(fs, gitdir, name) : undefined;
       if (ref !== undefined) loose.set(name, ref);
       else if (isWanted(name) || isOnTheWay(`${name}/`)) folders.push(name);
-    };
-    const names = (await namesIn(fs, `${gitdir}/${directory}`)).map(file => `${directory}/${file}`).filter(isRefName);
-    for (let i = 0; i < names.length; i += filesAtOnce) {
-      await Promise.all(names.slice(i, i + filesAtOnce).map(visit));
-    }
-    for (const folder of folders) await walk(folder);
-  };
-  await walk('refs');
+    });
+  }
 
   const packed = await readPackedRefs(fs, gitdir);
   const refs = new Map<RefName, StoredRef>();
@@ -64,6 +62,15 @@ export async function readRefs(
     else refs.set(name, withPeeled(resolved.id, packed.get(name)));
   }
   return refs;
+}
+
+/** Some at a time. */
+async function forEach<T, R>(all: readonly T[], action: (one: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let i = 0; i < all.length; i += filesAtOnce) {
+    results.push(...(await Promise.all(all.slice(i, i + filesAtOnce).map(action))));
+  }
+  return results;
 }
 
 /** What a ref is now, a symbolic one what it leads to; undefined where there is none. */

@@ -142,20 +142,33 @@ test('the kind of many loose tags is known without reading their packs', { skip 
   await using disk = await onDisk();
   const { directory, gitdir } = disk;
   for (let i = 0; i < 20; i++) await pushTag(disk.remote, `v1.0.${i}`);
-  const opened: string[] = [];
-  const reading = {
-    promises: Object.assign(Object.create(diskFileSystem.promises), {
-      readFile: (path: string, ...options: []) => {
-        if (path?.endsWith('.pack')) opened.push(path);
-        return diskFileSystem.promises.readFile(path, ...options);
-      },
-    }),
-  };
-  const { byName } = await forgeIn(directory, reading).remote(name, caller).refs(everything());
-  assert.equal(byName.size, 20);
-  assert.deepEqual(opened, []);
+  const { fs, read } = noticingReads();
+  const remote = forgeIn(directory, fs).remote(name, caller);
+  assert.equal((await remote.refs(everything())).byName.size, 20);
+  assert.deepEqual(
+    read.filter(path => path.endsWith('.pack')),
+    [],
+  );
+  read.splice(0);
+  await pushTag(remote, 'v1.1.0');
+  assert.equal((await remote.refs(everything())).byName.size, 21);
+  assert.deepEqual(
+    read.filter(path => path.includes('/pack/')),
+    [],
+  );
   assert.equal((await namesOf(`${gitdir}/objects/pack`)).filter(file => file.endsWith('.keep')).length, 0);
 });
+
+/** The disk, and which files of it are read whole. */
+function noticingReads(): { fs: FileSystem; read: string[] } {
+  const read: string[] = [];
+  const { promises } = diskFileSystem;
+  const readFile = (path: string) => {
+    read.push(path);
+    return promises.readFile(path);
+  };
+  return { fs: { promises: Object.assign(Object.create(promises), { readFile }) }, read };
+}
 
 test('nothing is lost while git packs, collects, pushes and updates beside us', { skip }, async () => {
   await using disk = await onDisk();
