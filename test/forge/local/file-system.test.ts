@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { writeFile } from 'node:fs/promises';
+import { describe, it, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createFsFromVolume, Volume } from 'memfs';
-import { type FileSystem, NewFile } from '../../../src/forge/local/file-system.ts';
+import { diskFileSystem, type FileSystem, NewFile } from '../../../src/forge/local/file-system.ts';
+import { makeTemporaryFolder } from '../../support/temporary-folder.ts';
 
 const megabyte = Buffer.alloc(2 ** 20, 'go');
 
@@ -58,4 +60,16 @@ describe('a new file', () => {
       await assert.rejects(writeMegabytes({ promises }, 3), /the disk (lost it|is full)/);
     }
   });
+});
+
+test('a file of the disk is read whole, whatever its size, and errors are those of node:fs', async () => {
+  await using folder = await makeTemporaryFolder();
+  const path = `${folder.path}/file`;
+  for (const bytes of [0, 41, 2047, 2048, 2049, 100_000]) {
+    const content = Buffer.alloc(bytes, 'go and git');
+    await writeFile(path, content);
+    assert.ok(content.equals(await diskFileSystem.promises.readFile(path)), `${bytes} bytes`);
+  }
+  await assert.rejects(diskFileSystem.promises.readFile(`${path}s`), { code: 'ENOENT' });
+  await assert.rejects(diskFileSystem.promises.readFile(folder.path), { code: 'EISDIR' });
 });
