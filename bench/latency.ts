@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BenchModule, zipOf } from './bench-module.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { quantile } from './quantile.ts';
 import { publishedVersion, type Testbed } from './testbed.ts';
 import { timeDownload, upload } from './transfer.ts';
@@ -38,6 +39,7 @@ export async function measureLatency(testbed: Testbed, large: BenchModule): Prom
 
 /** The 99th percentile of the latencies at `url` of the requests that were due while `work` was done. */
 async function p99While(url: string, work: () => Promise<unknown>): Promise<number> {
+  collectGarbage();
   const child = fork(join(import.meta.dirname, 'steady-client.ts'), [url], {
     execArgv: ['--import', './scripts/typescript.mjs'],
   });
