@@ -60,13 +60,13 @@ function askWaiting(): void {
 for (let i = 0; i < connections; i++) openConnection();
 while (idle.length < connections) await sleep(1);
 const start = performance.now();
-let due = 0;
-for (; !isStopped; due++) {
-  const dueMs = start + (due * 1000) / requestsPerSecond;
-  while (performance.now() < dueMs) await sleep(1);
-  waiting.push(dueMs);
+let requests = 0;
+for (; !isStopped; requests++) {
+  const due = start + (requests * 1000) / requestsPerSecond;
+  while (performance.now() < due) await sleep(1);
+  waiting.push(due);
   askWaiting();
-  if (due === runInRequests) process.send?.('steady');
+  if (requests === runInRequests) process.send?.('steady');
 }
-while (latencies.length < due) await sleep(1);
+while (latencies.length < requests) await sleep(1);
 process.send?.(latencies.slice(runInRequests), () => process.exit());

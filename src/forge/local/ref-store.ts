@@ -40,11 +40,11 @@ export async function readRefs(
 
   let folders = ['refs'];
   while (folders.length > 0) {
-    const names = await forEach(folders, async folder =>
+    const names = await inBatches(folders, async folder =>
       (await namesIn(fs, `${gitdir}/${folder}`)).map(file => `${folder}/${file}`).filter(isRefName),
     );
     folders = [];
-    await forEach(names.flat(), async name => {
+    await inBatches(names.flat(), async name => {
       const ref = isWanted(name) ? await readLooseRef(fs, gitdir, name) : undefined;
       if (ref !== undefined) loose.set(name, ref);
       else if (isWanted(name) || isOnTheWay(`${name}/`)) folders.push(name);
@@ -64,8 +64,8 @@ export async function readRefs(
   return refs;
 }
 
-/** Some at a time. */
-async function forEach<T, R>(all: readonly T[], action: (one: T) => Promise<R>): Promise<R[]> {
+/** What `action` gives for each, in their order; only some are under way at a time. */
+async function inBatches<T, R>(all: readonly T[], action: (one: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (let i = 0; i < all.length; i += filesAtOnce) {
     results.push(...(await Promise.all(all.slice(i, i + filesAtOnce).map(action))));
