@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { AtHand } from '../at-hand.ts';
+import { giveWay } from '../give-way.ts';
 import { Chunks } from '../spool/chunks.ts';
 import { readParts } from '../spool/slice.ts';
 import type { ObjectId, ObjectKind } from './object-id.ts';
@@ -25,7 +26,12 @@ export async function* writePack(
   objects: readonly PackedObject[],
   entries?: PackEntries,
 ): AsyncGenerator<Uint8Array, Buffer, void> {
-  const unique = new Map(objects.map(object => [object.id, object]));
+  const unique = new Map<ObjectId, PackedObject>();
+  for (const object of objects) {
+    const turn = giveWay();
+    if (turn !== undefined) await turn;
+    unique.set(object.id, object);
+  }
   const hash = createHash('sha1');
   const leave = function* (chunks: readonly Uint8Array[]) {
     for (const chunk of chunks) {
@@ -35,7 +41,10 @@ export async function* writePack(
   };
   const body = new PackBody(entries);
   yield* leave([encodePackHeader(unique.size)]);
-  for await (const full of body.add(unique.values())) yield* leave(full);
+  for await (const full of body.add(unique.values())) {
+    await giveWay();
+    yield* leave(full);
+  }
   yield* leave(body.takeRest());
   const checksum = hash.digest();
   yield checksum;

@@ -15,11 +15,18 @@ export async function encodePush({
   objects,
   updates,
 }: Pick<Push, 'objects' | 'updates'>): Promise<Buffer | (() => AsyncIterable<Uint8Array>)> {
-  const size = objects.reduce((bytes, object) => bytes + packedBytes(object), 0);
-  if (size >= wholeBytes) return () => pushChunks(objects, updates);
+  if (isLarge(objects)) return () => pushChunks(objects, updates);
   const chunks: Uint8Array[] = [];
   for await (const chunk of pushChunks(objects, updates)) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+function isLarge(objects: readonly PackedObject[]): boolean {
+  let bytes = 0;
+  return objects.some(object => {
+    bytes += packedBytes(object);
+    return bytes >= wholeBytes;
+  });
 }
 
 async function* pushChunks(

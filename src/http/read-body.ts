@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type Readable, Writable } from 'node:stream';
 import busboy from 'busboy';
+import { giveWay } from '../give-way.ts';
 import { Gatherer, recycle } from '../spool/gatherer.ts';
 import type { Bulk } from '../spool/slice.ts';
 import { BadRequest, BodyTooLarge, BodyTooSlow, ClientGone } from './errors.ts';
@@ -61,8 +62,8 @@ export async function readBody(request: IncomingMessage, options: BodyOptions): 
 const isForm = (request: IncomingMessage): boolean =>
   /^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '');
 
-/** Bytes that may wait to be kept. */
-const highWaterMark = 1024 * 1024;
+/** Bytes that may wait to be kept: no more of a connection is read in one turn of the event loop, once they go to the disk. */
+const highWaterMark = 128 * 1024;
 
 /** Fails with BodyTooLarge or SpoolFault. */
 function sinkTo(gatherer: Gatherer, { maxBytes, onBytes }: BodyOptions): Writable {
@@ -79,7 +80,7 @@ function sinkTo(gatherer: Gatherer, { maxBytes, onBytes }: BodyOptions): Writabl
         onBytes?.(chunk);
         const kept = gatherer.add(chunk);
         if (kept === undefined) done();
-        else kept.then(() => done(), done);
+        else kept.then(giveWay).then(() => done(), done);
       } catch (error) {
         // There may be no memory for it.
         done(error instanceof Error ? error : new Error(String(error)));

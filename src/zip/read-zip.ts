@@ -6,7 +6,8 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { type AtHand, whenThere } from '../at-hand.ts';
-import { giveWay } from '../give-way.ts';
+import { giveWay, inTurns } from '../give-way.ts';
+import { sortInSteps } from '../sort-in-steps.ts';
 import { type Bulk, type Slice, sliceBytes, sliceOf, subslice } from '../spool/slice.ts';
 import { InvalidZip, type ZipFault } from './errors.ts';
 import { type CompressedFile, methods } from './inflate-entry.ts';
@@ -76,7 +77,7 @@ export async function readZip(
     if (!(error instanceof InvalidZip)) throw error;
     problems.push(...error.problems);
   }
-  problems.push(...overlaps(spans));
+  problems.push(...(await overlaps(spans)));
   if (problems.length > 0) throw new InvalidZip(problems);
   return entries;
 }
@@ -215,10 +216,11 @@ function localFault(header: EntryHeader, local: LocalHeader): string | undefined
  * Entries that share bytes with each other or with the directory: small bombs inflate one stream many times
  * (bamsoftware.com/hacks/zipbomb). Each entry is compared with the one that reaches furthest of those before it.
  */
-function overlaps(spans: readonly Span[]): ZipFault[] {
+async function overlaps(spans: readonly Span[]): Promise<ZipFault[]> {
   const faults: ZipFault[] = [];
   let last: Span | undefined;
-  for (const span of spans.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
+  const sorted = await inTurns(sortInSteps(spans, (a, b) => a.start - b.start || a.end - b.end));
+  for (const span of sorted) {
     if (last && span.start < last.end) {
       const [file, other] = span.name === '' ? [last.name, span.name] : [span.name, last.name];
       const reason = `its data overlaps ${other === '' ? "the zip's directory" : quoted(other)}`;

@@ -52,6 +52,21 @@ test('git takes a pack, and the index that git makes of it is ours byte for byte
   assert.deepEqual(listed, objects.map(({ id, kind, size }) => `${id} ${kind} ${size}`).sort());
 });
 
+test('the event loop goes on while a pack is written', async () => {
+  const objects = blobs(Array.from({ length: 2_000 }, (_, i) => Buffer.alloc(20_000, i)));
+  const stored = objects.map(object => ({ ...object, zlib: [Buffer.alloc(20_000)] }));
+  let turns = 0;
+  const count = () => {
+    turns += 1;
+    counting = setImmediate(count);
+  };
+  let counting = setImmediate(count);
+  for await (const _ of writePack(stored));
+  clearImmediate(counting);
+  // 40 MB, of which a megabyte takes longer than a turn.
+  assert.ok(turns > 10, `${turns} turns`);
+});
+
 test('any objects make a pack that git takes', { skip }, async () => {
   await using folder = await makeTemporaryFolder();
   const gitdir = folder.path;
