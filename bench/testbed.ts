@@ -73,7 +73,7 @@ export async function startTestbed(): Promise<Testbed> {
       env: {
         // As the Dockerfile has it.
         NODE_ENV: 'production',
-        NODE_OPTIONS: '--v8-pool-size=1',
+        NODE_OPTIONS: '--v8-pool-size=1 --max-semi-space-size=8',
         PORT: String(port),
         MODFORGE_OWNERS: 'acme',
         MODFORGE_PATHS: pathRule,
