@@ -62,7 +62,7 @@ export async function readBody(request: IncomingMessage, options: BodyOptions): 
 const isForm = (request: IncomingMessage): boolean =>
   /^multipart\/form-data\b/i.test(request.headers['content-type'] ?? '');
 
-/** Bytes that may wait to be kept: no more of a connection is read in one turn of the event loop, once they go to the disk. */
+/** Bytes that may wait to be kept: who sends more waits too, so that little of an upload that goes to the disk is read in one turn. */
 const highWaterMark = 128 * 1024;
 
 /** Fails with BodyTooLarge or SpoolFault. */
