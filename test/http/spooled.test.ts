@@ -9,6 +9,7 @@ import { countDeletedFiles, withoutProc } from '../support/deleted-files.ts';
 import { ada, startHostedApp, startHostedDouble, uploadTo } from '../support/doubles/hosted-app.ts';
 import { moduleZip } from '../support/module-zip.ts';
 import { skipWithout } from '../support/skip-without.ts';
+import { makeTemporaryFolder } from '../support/temporary-folder.ts';
 import { publisher, startTestApp, type TestApp } from '../support/test-app.ts';
 
 const module = 'example.com/lib';
@@ -16,12 +17,17 @@ const auth = { Authorization: publisher.basic };
 const files = { 'a.go': 'package lib\n', 'data.bin': randomBytes(3_000_000), 'sub/b.go': 'package sub\n' };
 
 /** Everything above 100 kB is on the disk; by default no zip fits into the cache. */
-const startSpooling = (cacheMegabytes = '1'): Promise<TestApp> =>
-  startTestApp({ MODFORGE_SPOOL_ABOVE_MB: '0.1', MODFORGE_CACHE_MB: cacheMegabytes });
+const startSpooling = (cacheMegabytes = '1', env: Record<string, string> = {}): Promise<TestApp> =>
+  startTestApp({ MODFORGE_SPOOL_ABOVE_MB: '0.1', MODFORGE_CACHE_MB: cacheMegabytes, ...env });
 
 async function put(app: TestApp, body: Buffer): Promise<{ status: number; text: string }> {
   const response = await fetch(`${app.proxyUrl}/upload`, { method: 'PUT', body, headers: auth });
   return { status: response.status, text: await response.text() };
+}
+
+async function remove(app: TestApp, version: string): Promise<number> {
+  const address = `${app.url}/api/v1/packages/acme/go/${encodeURIComponent(module)}/${version}`;
+  return (await fetch(address, { method: 'DELETE', headers: auth })).status;
 }
 
 async function get(app: TestApp, version: string, headers: Record<string, string> = {}, method = 'GET') {
@@ -38,13 +44,19 @@ async function untilFilesAre(count: number): Promise<void> {
 
 describe('a zip on the disk', { skip: withoutProc }, () => {
   it('is the one that is in memory elsewhere, with the same headers', async () => {
-    await using small = await startTestApp();
-    await using large = await startSpooling();
+    await using folder = await makeTemporaryFolder();
+    const env = { MODFORGE_FORGE: 'local', MODFORGE_DATA: folder.path };
+    await using small = await startTestApp(env);
+    await using large = await startSpooling('1', env);
     const zip = await moduleZip(module, 'v1.0.0', files);
-    const published = await Promise.all([put(small, zip), put(large, zip)]);
-    const [hash, sameHash] = published.map(({ status, text }) => `${status} ${text.split('\n')[1]}`);
-    assert.match(hash ?? '', /^201 h1:/);
-    assert.equal(sameHash, hash);
+    const publish = async (app: TestApp) => {
+      const { status, text } = await put(app, zip);
+      return `${status} ${text.split('\n')[1]}`;
+    };
+    const published = await publish(small);
+    assert.match(published, /^201 h1:/);
+    assert.equal(await remove(small, 'v1.0.0'), 204);
+    assert.equal(await publish(large), published);
     const { headers } = await get(small, 'v1.0.0');
     const etag = headers.get('etag') ?? '';
     const size = Number(headers.get('content-length'));
@@ -87,8 +99,7 @@ describe('a zip on the disk', { skip: withoutProc }, () => {
       const zip = await moduleZip(module, 'v1.0.0', { [name]: files['data.bin'] });
       assert.equal((await put(app, zip)).status, 201);
       etags.add((await get(app, 'v1.0.0')).headers.get('etag'));
-      const address = `${app.url}/api/v1/packages/acme/go/${encodeURIComponent(module)}/v1.0.0`;
-      assert.equal((await fetch(address, { method: 'DELETE', headers: auth })).status, 204);
+      assert.equal(await remove(app, 'v1.0.0'), 204);
     }
     assert.equal(etags.size, 2);
   });
