@@ -29,21 +29,15 @@ function sort(items: readonly Item[]) {
 const itemsOf = (keys: readonly number[]): Item[] => keys.map((key, place) => ({ key, place }));
 
 test('items are sorted as toSorted does it, equal ones in their order', () => {
-  const keys = fc
-    .tuple(fc.nat({ max: 5_000 }), fc.integer({ min: 1, max: 10_000 }), fc.nat())
-    // A generator of Park and Miller: to let fast-check make each of so many keys takes too long.
-    .map(([length, kinds, seed]) => {
-      let state = 1 + (seed % 0x7ffffffe);
-      return Array.from({ length }, () => {
-        state = (state * 16_807) % 0x7fffffff;
-        return state % kinds;
-      });
-    });
+  // Often equal, and of more than one step.
+  const keys = fc.array(fc.nat({ max: 500 }), { maxLength: 5_000, size: 'max' });
   fc.assert(
     fc.property(keys, keys => {
       const items = itemsOf(keys);
       assert.deepEqual(sort(items).sorted, items.toSorted(byKey));
     }),
+    // To look for a smaller one of so many items takes minutes.
+    { endOnFailure: true },
   );
   for (const keys of [[], [1], [2, 1]]) {
     assert.deepEqual(sort(itemsOf(keys)).sorted, itemsOf(keys).toSorted(byKey));

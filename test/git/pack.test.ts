@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { parseObjectId } from '../../src/git/object-id.ts';
 import { encodePackIndex, findInPackIndex, kindOfPackEntry, PackEntries, writePack } from '../../src/git/pack.ts';
 import { type PackedObject, packObject } from '../../src/git/packed-object.ts';
+import { countTurns } from '../support/count-turns.ts';
 import { gitBytes } from '../support/git-bytes.ts';
 import { skipWithout } from '../support/skip-without.ts';
 import { makeTemporaryFolder } from '../support/temporary-folder.ts';
@@ -55,14 +56,9 @@ test('git takes a pack, and the index that git makes of it is ours byte for byte
 test('the event loop goes on while a pack is written', async () => {
   const objects = blobs(Array.from({ length: 2_000 }, (_, i) => Buffer.alloc(20_000, i)));
   const stored = objects.map(object => ({ ...object, zlib: [Buffer.alloc(20_000)] }));
-  let turns = 0;
-  const count = () => {
-    turns += 1;
-    counting = setImmediate(count);
-  };
-  let counting = setImmediate(count);
-  for await (const _ of writePack(stored));
-  clearImmediate(counting);
+  const turns = await countTurns(async () => {
+    for await (const _ of writePack(stored));
+  });
   // 40 MB, of which a megabyte takes longer than a turn.
   assert.ok(turns > 10, `${turns} turns`);
 });

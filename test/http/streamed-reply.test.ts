@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { StreamedReply } from '../../src/http/streamed-reply.ts';
 import { sliceOf } from '../../src/spool/slice.ts';
 import { createSpool } from '../../src/spool/spool.ts';
+import { countTurns } from '../support/count-turns.ts';
 
 test('others have their turn while a client takes what is at hand as fast as it is read', async () => {
   await using spool = await createSpool();
@@ -23,15 +24,7 @@ test('others have their turn while a client takes what is at hand as fast as it 
     },
   });
   const response = Object.assign(client, { writeHead() {} }) as unknown as ServerResponse;
-  let turns = 0;
-  let next: NodeJS.Immediate | undefined;
-  const count = () => {
-    turns += 1;
-    next = setImmediate(count);
-  };
-  count();
-  await new StreamedReply(200, {}, sliceOf(spool)).send(response);
-  clearImmediate(next);
+  const turns = await countTurns(() => new StreamedReply(200, {}, sliceOf(spool)).send(response));
   assert.equal(spent.bytes, bytes.byteLength);
   assert.ok(turns >= spent.ms / 10, `${turns} turns in ${spent.ms} ms`);
 });

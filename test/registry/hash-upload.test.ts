@@ -10,6 +10,7 @@ import { openUpload } from '../../src/registry/read-upload.ts';
 import { readSlice } from '../../src/spool/slice.ts';
 import { InvalidZip } from '../../src/zip/errors.ts';
 import { readZip, type ZipEntry } from '../../src/zip/read-zip.ts';
+import { countTurns } from '../support/count-turns.ts';
 import { type CraftedEntry, craftZip } from '../support/craft-zip.ts';
 import { moduleZip } from '../support/module-zip.ts';
 import { never } from '../support/never.ts';
@@ -222,15 +223,9 @@ describe('hashing an upload', () => {
   it('lets others have their turn between small files of a small upload', async () => {
     const entries = Array.from({ length: 3_000 }, (_, i) => ({ name: `${i}`, content: `${i}`.repeat(20) }));
     await using hashing = await begin(entries);
-    let turns = 0;
-    let next: NodeJS.Immediate;
-    const count = () => {
-      turns += 1;
-      next = setImmediate(count);
-    };
-    next = setImmediate(count);
-    for await (const _ of hashing.finish());
-    clearImmediate(next);
+    const turns = await countTurns(async () => {
+      for await (const _ of hashing.finish());
+    });
     assert.ok(turns > 3, `${turns} turns`);
   });
 
